@@ -37,8 +37,8 @@ import (
 // An update has no configuration, so it begins with two objects and has but 2 and 6: it always has force, and the manager
 // adds what changed to what it owned.
 //
-// A manager's set is in the version of the API in which it wrote. Objects are converted to that version, sets never are.
-// An owner in a version that is not served any more is dropped.
+// A manager's set is in the version of the API in which it wrote. Objects are converted to that version, sets never are,
+// and what comes of a conversion has to fit its schema. An owner in a version that is not served any more is dropped.
 //
 // The rules, and the texts of errors, are those of upstream's structured-merge-diff: its scenarios are the tests here, and
 // interop/ runs it beside this. What it does in strange cases is kept, with the reason where it is done.
@@ -116,23 +116,27 @@ func UpdateOwners(live, next map[string]any, version, manager string, owners Own
 func Apply(live, config map[string]any, version, manager string, force bool, owners Owners, v Versions) (
 	merged map[string]any, _ Owners, err error,
 ) {
+	schema, ok := v.Schema(version)
+	if !ok {
+		return nil, nil, errNotServed
+	}
+	if err := Validate(object(config), schema, false); err != nil {
+		return nil, nil, err
+	}
+	if err := Validate(object(live), schema, true); err != nil {
+		return nil, nil, err
+	}
 	w, err := begin(live, version, manager, owners, v)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := Validate(object(config), w.schema, false); err != nil {
-		return nil, nil, err
-	}
-	if err := Validate(object(live), w.schema, true); err != nil {
-		return nil, nil, err
-	}
-	set, err := fieldset.Of(object(config), w.schema)
+	set, err := fieldset.Of(object(config), schema)
 	if err != nil {
 		return nil, nil, fmt.Errorf("failed to get field set: %v", err)
 	}
 	last := w.owners[manager]
 	w.own(set, true)
-	result, changed := merge(object(live), object(config), w.schema)
+	result, changed := merge(object(live), object(config), schema)
 	merged, _ = result.(map[string]any)
 	// Who applies the same fields as before removes none.
 	if now := w.owners[manager]; !last.Set.IsEmpty() && (last.Version != version || !last.Set.Equal(now.Set)) {
@@ -163,25 +167,37 @@ func object(o map[string]any) any {
 
 // write is a write of an object while it is thought about.
 type write struct {
-	live             map[string]any
+	lives            map[string]map[string]any // the live object by version
 	version, manager string
-	schema           fieldset.Schema
 	owners           Owners
 	versions         Versions
 }
 
-// begin returns a write with owners of its own, reconciled with the schemas of their versions.
+// begin returns a write with owners of its own, reconciled with the schemas of their versions, in which the live object
+// has to be possible: the error is that of its conversion.
 func begin(live map[string]any, version, manager string, owners Owners, v Versions) (*write, error) {
-	schema, ok := v.Schema(version)
-	if !ok {
+	if _, ok := v.Schema(version); !ok {
 		return nil, errNotServed
 	}
-	w := &write{live: live, version: version, manager: manager, schema: schema, versions: v, owners: make(Owners, len(owners)+1)}
-	for name, o := range owners {
-		if schema, ok := v.Schema(o.Version); ok {
-			if o.Set = reconcile(o.Set, schema); !o.Set.IsEmpty() {
-				w.owners[name] = o
+	w := &write{
+		lives: map[string]map[string]any{version: live}, version: version, manager: manager, versions: v,
+		owners: make(Owners, len(owners)+1),
+	}
+	for _, name := range slices.Sorted(maps.Keys(owners)) {
+		o := owners[name]
+		schema, ok := v.Schema(o.Version)
+		if !ok {
+			continue
+		}
+		if _, ok := w.lives[o.Version]; !ok {
+			converted, err := w.convert(live, version, o.Version)
+			if err != nil {
+				return nil, err
 			}
+			w.lives[o.Version] = converted
+		}
+		if o.Set = reconcile(o.Set, schema); !o.Set.IsEmpty() {
+			w.owners[name] = o
 		}
 	}
 	return w, nil
@@ -238,25 +254,26 @@ func (w *write) settle(next map[string]any, force bool) (fieldset.Comparison, er
 // changes compares live with next in a version, and leaves out what a write never changes there.
 func (w *write) changes(next map[string]any, version string) (c fieldset.Comparison, err error) {
 	schema, _ := w.versions.Schema(version)
-	live, err := w.convert(w.live, w.version, version)
-	if err != nil {
-		return c, fmt.Errorf("failed to convert old object: %v", err)
-	}
 	if next, err = w.convert(next, w.version, version); err != nil {
 		return c, fmt.Errorf("failed to convert new object: %v", err)
 	}
-	if c, err = fieldset.Compare(object(live), object(next), schema); err != nil {
+	if c, err = fieldset.Compare(object(w.lives[version]), object(next), schema); err != nil {
 		return c, fmt.Errorf("failed to compare objects: %v", err)
 	}
 	return c.Filtered(w.versions.Reset(version)), nil
 }
 
-// convert returns an object in another version, and what is no object, or is in that version, as it is.
+// convert returns an object in another version that is served, and what is no object, or is in that version, as it is.
 func (w *write) convert(o map[string]any, from, to string) (map[string]any, error) {
 	if o == nil || from == to {
 		return o, nil
 	}
-	return w.versions.Convert(o, from, to)
+	o, err := w.versions.Convert(o, from, to)
+	if err != nil {
+		return nil, err
+	}
+	schema, _ := w.versions.Schema(to)
+	return o, Validate(o, schema, false)
 }
 
 // appendConflicts appends the members of a set as conflicts with a manager. Messages have the members of each level

@@ -171,7 +171,10 @@ func removeItems(list []any, set fieldset.Set, keys []string, place fieldset.Sch
 			continue
 		}
 		if below := set.WithPrefix(e); !below.IsEmpty() {
-			item = remove(item, below, place)
+			// An element of which nothing is left cannot stay, having no key. Upstream has a null there, and may fail for it.
+			if item = remove(item, below, place); item == nil {
+				continue
+			}
 		}
 		out = append(out, item)
 	}
