@@ -303,6 +303,7 @@ func (w smdWriter) step(t *testing.T, fail func(what, got, want string)) bool {
 		a, x = a.Union(got.Removed), x.Union(want.Removed)
 	}
 	w.algebra(same, a, b, x, y)
+	w.reconcile(t, same, a, x)
 	same("named members", a.MembersNamed(ours), x.EnsureNamedFieldsAreMembers(l.Schema(), l.TypeRef()))
 	return true
 }
@@ -356,6 +357,32 @@ func (w smdWriter) algebra(same func(string, fieldset.Set, *fieldpath.Set), a, b
 	}
 	same(fmt.Sprint("what is included by ", of), fieldset.Include(of...).Apply(a), fieldpath.NewIncludeMatcherFilter(to...).Filter(x))
 	same("what is not excluded", fieldset.Exclude(b).Apply(a), fieldpath.NewExcludeSetFilter(y).Filter(x))
+}
+
+// reconcile compares what becomes of a set under another schema.
+func (w smdWriter) reconcile(t *testing.T, same func(string, fieldset.Set, *fieldpath.Set), s fieldset.Set, x *fieldpath.Set) {
+	other := w.schema()
+	text, err := yaml.Marshal(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parser, err := smd.NewParser(smd.YAMLObject(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ours, err := fieldsettest.Schema(other, "t0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	of := parser.Type("t0")
+	want, err := smd.ReconcileFieldSetWithSchema(x, smd.AsTypedUnvalidated(value.NewValueInterface(nil), of.Schema, of.TypeRef))
+	if err != nil {
+		return // a place without a type
+	}
+	if want == nil {
+		want = x
+	}
+	same(fmt.Sprintf("%s\nunder another schema\n%s\n", s.AppendJSON(nil), text), s.Whole(ours), want)
 }
 
 // text returns FieldsV1 as clients may send it: in any order, with what nobody knows, and wrong ones now and then.

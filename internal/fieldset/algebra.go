@@ -47,15 +47,33 @@ func (s Set) RecursiveDifference(o Set) Set {
 	return op.shrink(s, o)
 }
 
-// shrink is merge for an operation that never has more than s.
+// shrink is merge for an operation that never has more than s, and has all or nothing where no member of s is one of o.
 func (op *operation) shrink(s, o Set) Set {
-	if s.IsEmpty() || o.IsEmpty() {
-		if op.keepA {
-			return s
-		}
-		return Set{}
+	switch {
+	case meets(s, o, op.deep):
+		return Set{op.merge(make([]node, 0, len(s.nodes)), s, o)}
+	case op.keepA:
+		return s
 	}
-	return Set{op.merge(make([]node, 0, len(s.nodes)), s, o)}
+	return Set{}
+}
+
+// meets reports whether a member of a is one of b or, if deep is set, below one.
+func meets(a, b Set, deep bool) bool {
+	for i, j := 0, 0; i < len(a.nodes) && j < len(b.nodes); {
+		x, y := &a.nodes[i], &b.nodes[j]
+		c := x.element().Compare(y.element())
+		if c == 0 && (y.mark != 0 && (deep || x.mark != 0) || meets(a.below(i), b.below(j), deep)) {
+			return true
+		}
+		if c <= 0 {
+			i += int(x.size)
+		}
+		if c >= 0 {
+			j += int(y.size)
+		}
+	}
+	return false
 }
 
 // merge appends to out what the operation makes of a and b.

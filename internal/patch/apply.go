@@ -3,7 +3,6 @@ package patch
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,7 +23,7 @@ import (
 //
 //  1. Validate. What is applied fits the schema, or nobody could say who owns what (apply_validate.go).
 //  2. Reconcile. The schema may have changed since the sets were written: who owned fields of what is atomic now owns
-//     the whole of it (apply_reconcile.go).
+//     the whole of it (fieldset.Set.Whole).
 //  3. Merge the configuration into the live object by the schema's list and map types. That adds and changes, and never
 //     removes: replicas is still there (apply_merge.go).
 //  4. Own. The set of the configuration becomes the manager's, less what a write of this kind never changes and hence
@@ -167,7 +166,8 @@ func object(o map[string]any) any {
 
 // write is a write of an object while it is thought about.
 type write struct {
-	lives            map[string]map[string]any // the live object by version
+	live             map[string]any
+	converted        map[string]map[string]any // the live object in other versions
 	version, manager string
 	owners           Owners
 	versions         Versions
@@ -179,28 +179,40 @@ func begin(live map[string]any, version, manager string, owners Owners, v Versio
 	if _, ok := v.Schema(version); !ok {
 		return nil, errNotServed
 	}
-	w := &write{
-		lives: map[string]map[string]any{version: live}, version: version, manager: manager, versions: v,
-		owners: make(Owners, len(owners)+1),
-	}
-	for _, name := range slices.Sorted(maps.Keys(owners)) {
-		o := owners[name]
+	w := &write{live: live, version: version, manager: manager, versions: v, owners: make(Owners, len(owners)+1)}
+	for name, o := range owners {
 		schema, ok := v.Schema(o.Version)
 		if !ok {
 			continue
 		}
-		if _, ok := w.lives[o.Version]; !ok {
-			converted, err := w.convert(live, version, o.Version)
-			if err != nil {
-				return nil, err
-			}
-			w.lives[o.Version] = converted
+		if _, err := w.liveIn(o.Version); err != nil {
+			return nil, err
 		}
-		if o.Set = reconcile(o.Set, schema); !o.Set.IsEmpty() {
+		if o.Set = o.Set.Whole(schema); !o.Set.IsEmpty() {
 			w.owners[name] = o
 		}
 	}
 	return w, nil
+}
+
+// liveIn returns the live object in a version. Managers mostly write in the same one, so it is seldom converted, and then
+// once for each version.
+func (w *write) liveIn(version string) (map[string]any, error) {
+	if version == w.version {
+		return w.live, nil
+	}
+	if o, ok := w.converted[version]; ok {
+		return o, nil
+	}
+	o, err := w.convert(w.live, w.version, version)
+	if err != nil {
+		return nil, err
+	}
+	if w.converted == nil {
+		w.converted = map[string]map[string]any{}
+	}
+	w.converted[version] = o
+	return o, nil
 }
 
 // own makes set, less what this write never changes, the manager's.
@@ -220,18 +232,22 @@ func (w *write) settle(next map[string]any, force bool) (fieldset.Comparison, er
 	if err != nil {
 		return own, err
 	}
-	// Managers mostly write in the same version, so objects are seldom converted, and then once for each version.
-	in := map[string]fieldset.Comparison{w.version: own}
+	var in map[string]fieldset.Comparison // the changes in other versions
 	var conflicts []Conflict
-	for _, name := range slices.Sorted(maps.Keys(w.owners)) {
-		o := w.owners[name]
+	for name, o := range w.owners {
 		if name == w.manager {
 			continue
 		}
-		changes, ok := in[o.Version]
+		changes, ok := own, o.Version == w.version
+		if !ok {
+			changes, ok = in[o.Version]
+		}
 		if !ok {
 			if changes, err = w.changes(next, o.Version); err != nil {
 				return own, err
+			}
+			if in == nil {
+				in = map[string]fieldset.Comparison{}
 			}
 			in[o.Version] = changes
 		}
@@ -246,6 +262,7 @@ func (w *write) settle(next map[string]any, force bool) (fieldset.Comparison, er
 		w.owners[name] = o
 	}
 	if len(conflicts) > 0 {
+		slices.SortStableFunc(conflicts, func(a, b Conflict) int { return strings.Compare(a.Manager, b.Manager) })
 		return own, &Conflicts{conflicts}
 	}
 	return own, nil
@@ -254,10 +271,14 @@ func (w *write) settle(next map[string]any, force bool) (fieldset.Comparison, er
 // changes compares live with next in a version, and leaves out what a write never changes there.
 func (w *write) changes(next map[string]any, version string) (c fieldset.Comparison, err error) {
 	schema, _ := w.versions.Schema(version)
+	live, err := w.liveIn(version)
+	if err != nil {
+		return c, fmt.Errorf("failed to convert old object: %v", err)
+	}
 	if next, err = w.convert(next, w.version, version); err != nil {
 		return c, fmt.Errorf("failed to convert new object: %v", err)
 	}
-	if c, err = fieldset.Compare(object(w.lives[version]), object(next), schema); err != nil {
+	if c, err = fieldset.Compare(object(live), object(next), schema); err != nil {
 		return c, fmt.Errorf("failed to compare objects: %v", err)
 	}
 	return c.Filtered(w.versions.Reset(version)), nil
