@@ -80,6 +80,20 @@ func (q *Call) writer() managed.Writer {
 	}
 }
 
+// ownAside counts what the program itself adds to a write: obj, which is about to be stored, was before it did that as was says.
+func (q *Call) ownAside(subresource string, was, obj map[string]any) {
+	if !q.api.Config.NoManagedFields {
+		by := q.api.Internal(q.Resource, "update", q.namespace, tree.Name(obj), subresource).writer()
+		by.Update(was, obj)
+	}
+}
+
+// ownMade gives an object that the program stores beside a write its owners, and returns it.
+func (r *Resource) ownMade(obj map[string]any) map[string]any {
+	r.api.Internal(r, "create", "", tree.Name(obj), "").ownAside("", nil, obj)
+	return obj
+}
+
 // As makes an internal call one of a field manager of that name. It returns the call.
 func (q *Call) As(manager string) *Call {
 	q.manager = manager
@@ -135,76 +149,6 @@ func managerOfAgent(agent string) string {
 		b.WriteRune(r)
 	}
 	return b.String()
-}
-
-// versions are the versions of the objects of a resource, for a write to a subresource of it ("" is the object).
-type versions struct {
-	*Resource
-	subresource string
-	ctx         context.Context
-}
-
-// of returns the resource in a version, nil if that is not served.
-func (v versions) of(version string) *Resource {
-	if version == v.apiVersion() {
-		return v.Resource
-	}
-	for _, r := range v.forms {
-		if r.apiVersion() == version {
-			return r
-		}
-	}
-	return nil
-}
-
-// Schema implements patch.Versions.
-func (v versions) Schema(version string) (fieldset.Schema, bool) {
-	r := v.of(version)
-	if r == nil {
-		return nil, false
-	}
-	if s, ok := r.shape.(*customShape); ok {
-		return s.schema().Owned(), true
-	}
-	if t := r.Row.Type(); t != nil {
-		return t.Owned(), true
-	}
-	return fieldset.Deduced(), true
-}
-
-// Convert implements patch.Versions. Of a custom object that no webhook converts it is the version alone that changes (upstream): a
-// field that the other version does not have makes the write one whose owners cannot be counted.
-func (v versions) Convert(obj map[string]any, from, to string) (map[string]any, error) {
-	src, dst := v.of(from), v.of(to)
-	obj = tree.Copy(obj).(map[string]any)
-	if !v.custom {
-		if src.ToStored != nil {
-			src.ToStored(obj)
-		}
-		if dst.fromStored != nil {
-			dst.fromStored(obj)
-		} else {
-			obj["apiVersion"] = to
-		}
-		return obj, nil
-	}
-	if v.webhook == nil {
-		obj["apiVersion"] = to
-		return obj, nil
-	}
-	converted, _, err := v.ask(v.ctx, []map[string]any{obj}, to)
-	if err != nil {
-		return nil, err
-	}
-	return converted[0], nil
-}
-
-// Reset implements patch.Versions.
-func (v versions) Reset(version string) *fieldset.Filter {
-	if r := v.of(version); r != nil {
-		return r.Row.Resets(v.subresource)
-	}
-	return nil
 }
 
 // scaleVersions are the versions of a Scale: it has one.
