@@ -16,8 +16,8 @@ import (
 //
 //	live                 owners                      helm applies          merged
 //	replicas: 3          helm: replicas, image       image: b              image: b
-//	image: a             kubectl: labels.x           labels: {y: "2"}      labels: {x: "1", y: "2"}
-//	labels: {x: "1"}                                                       owners: helm: image, labels.y; kubectl: labels.x
+//	image: a             kubectl: labels, labels.x   labels: {z: "2"}      labels: {x: "1", z: "2"}
+//	labels: {x: "1"}                                                       helm: image, labels.z; kubectl as before
 //
 // An apply goes through these steps, each of which has a file of its own or a function below:
 //
