@@ -191,16 +191,16 @@ func TestRefusedWrites(t *testing.T) {
 		{"PATCH " + answerSpaces + "/kube-node-lease/finalize", `{}`, "405 MethodNotAllowed: the server does not allow this method on the requested resource"},
 		{"DELETE " + answerSpaces + "/default", ``, `403 Forbidden: namespaces "default" is forbidden: this namespace may not be deleted`},
 		// Patches.
-		{"PATCH apply " + reviewMaps + "/a", `{}`, "415 UnsupportedMediaType: the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json; server-side apply (application/apply-patch+yaml) is not served yet"},
+		{"PATCH apply " + reviewMaps + "/a", `{}`, `422 Invalid: PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch`},
 		{"PATCH text " + reviewMaps + "/a?dryRun=x", `{}`, "415 UnsupportedMediaType: 415: Unsupported Media Type"},
-		{"PATCH text " + reviewWidgets + "/w/scale?dryRun=x", `{}`, "415 UnsupportedMediaType: the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json"},
+		{"PATCH text " + reviewWidgets + "/w/scale?dryRun=x", `{}`, "415 UnsupportedMediaType: the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"},
 		{"PATCH " + reviewMaps + "/none", `[]`, `404 NotFound: configmaps "none" not found`},
 		{"PATCH " + reviewWidgets + "/none/scale", `null`, `404 NotFound: widgets.example.com "none" not found`},
 		{"PATCH json " + reviewMaps + "/none", `[`, "400 BadRequest: invalid JSON patch"},
 		{"PATCH json " + reviewWidgets + "/w/scale", `[{"op":"remove","path":"/metadata"}]`, "400 BadRequest: the name of the object (w based on URL) was undeterminable: name must be provided"},
 		{"POST " + reviewWidgets, `{"kind":"Widget","metadata":{"name":"x"}}`, "400 BadRequest: the API version in the data () does not match the expected API version (example.com/v1)"},
 		{"PUT " + reviewWidgets + "/w", `{"kind":"X"}`, "400 BadRequest: the API version in the data () does not match the expected API version (example.com/v1)"},
-		{"PATCH strategic " + reviewWidgets + "/w", `{}`, "415 UnsupportedMediaType: the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json"},
+		{"PATCH strategic " + reviewWidgets + "/w", `{}`, "415 UnsupportedMediaType: the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"},
 		{"PATCH " + reviewMaps + "/none", `{}`, `404 NotFound: configmaps "none" not found`},
 		{"PATCH " + reviewMaps + "/a", `[]`, "400 BadRequest: error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"},
 		{"PATCH json " + reviewMaps + "/a", `{}`, "400 BadRequest: error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"},
@@ -227,7 +227,7 @@ func TestRefusedWrites(t *testing.T) {
 		{"PATCH " + reviewMaps + "/a?fieldValidation=Strict", `{"data":{"a":"1","a":"2"}}`, `422 Invalid:  "" is invalid: patch: Invalid value: ` +
 			`"{\"apiVersion\":\"v1\",\"data\":{\"a\":ANY},\"kind\":\"ConfigMap\",\"metadata\":{\"creationTimestamp\":\"ANY\",\"name\":\"a\",\"namespace\":\"default\",\"resourceVersion\":ANY,\"uid\":\"ANY\"}}": ` +
 			`strict decoding error: duplicate field "data.a"`},
-		{"PATCH " + reviewWidgets + "/w/scale", `{"spec":{"replicas":"x"}}`, `422 Invalid:  "" is invalid: patch: Invalid value: "{\"apiVersion\":\"autoscaling/v1\",\"kind\":\"Scale\",\"metadata\":{\"creationTimestamp\":\"ANY\",\"name\":\"w\",\"namespace\":\"default\",\"resourceVersion\":ANY,\"uid\":\"ANY\"},\"spec\":{\"replicas\":\"x\"},\"status\":{\"replicas\":0}}": json: cannot unmarshal string into Go struct field ScaleSpec.spec.replicas of type int32`},
+		{"PATCH " + reviewWidgets + "/w/scale", `{"spec":{"replicas":"x"}}`, `422 Invalid:  "" is invalid: patch: Invalid value: "{\"apiVersion\":\"autoscaling/v1\",\"kind\":\"Scale\",\"metadata\":{\"creationTimestamp\":\"ANY\",\"managedFields\":[{\"apiVersion\":\"autoscaling/v1\",\"fieldsType\":\"FieldsV1\",\"fieldsV1\":{\"f:spec\":{\"f:replicas\":{}}},\"manager\":\"unknown\",\"operation\":\"Update\",\"time\":\"ANY\"}],\"name\":\"w\",\"namespace\":\"default\",\"resourceVersion\":ANY,\"uid\":\"ANY\"},\"spec\":{\"replicas\":\"x\"},\"status\":{\"replicas\":0}}": json: cannot unmarshal string into Go struct field ScaleSpec.spec.replicas of type int32`},
 		{"PATCH " + reviewWidgets + "/w/scale", `{"spec":{"replicas":-5}}`, `422 Invalid: Widget.example.com "w" is invalid: .spec.size: Invalid value: -5: should be a non-negative integer`},
 		{"PATCH " + reviewWidgets + "/w/scale", `[]`, "400 BadRequest: error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"},
 		{"PATCH " + reviewWidgets + "/w/scale", `{"metadata":{"uid":"x"}}`, `409 Conflict: Operation cannot be fulfilled on widgets.example.com "w": StorageError: invalid object, Code: 4, Key: /registry/example.com/widgets/default/w, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: x, UID in object meta: ANY`},

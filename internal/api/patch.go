@@ -26,10 +26,10 @@ import (
 // What comes out is checked as a body would be, but in other words: where a field does not fit,
 // the client is told of its "patch", because that is all that it has sent.
 //
-// Server-side apply will be a fourth patcher here, with two differences: it may create the
-// object, and it reads and writes the managed fields.
+// Server-side apply is the fourth language (apply.go), with two differences: it may create the object, and it makes of the
+// stored object not only another one but its owners as well.
 
-// The media types of patches. applyPatchType is known, and refused.
+// The media types of patches.
 const (
 	jsonPatchType      = "application/json-patch+json"
 	mergePatchType     = "application/merge-patch+json"
@@ -49,6 +49,8 @@ type patcher struct {
 	// strategic is the patch itself, if it is a strategic one: messages show it in place of what it
 	// makes of an object, and what it says of kind and apiVersion does not count (upstream).
 	strategic map[string]any
+	// configuration is what is applied, nil of the other languages.
+	configuration *configuration
 }
 
 // patch serves PATCH of an object or of its status.
@@ -61,6 +63,9 @@ func (q *Call) patch() error {
 		return err
 	}
 	return q.retry(patchTries, func(old *store.Object) error {
+		if p.configuration != nil {
+			return q.applyTo(old, p.configuration)
+		}
 		if old == nil {
 			return q.notFound(q.name)
 		}
@@ -268,17 +273,11 @@ func (q *Call) checkPatchType(contentType string) error {
 	if q.Type() != nil {
 		accepted += ", " + strategicPatchType
 	}
-	switch contentType {
-	case jsonPatchType, mergePatchType:
+	if !q.api.Config.NoManagedFields {
+		accepted += ", " + applyPatchType
+	}
+	if slices.Contains(strings.Split(accepted, ", "), contentType) {
 		return nil
-	case strategicPatchType:
-		if q.Type() != nil {
-			return nil
-		}
-	case applyPatchType:
-		e := unsupportedType(accepted)
-		e.Message += "; server-side apply (" + applyPatchType + ") is not served yet"
-		return e
 	}
 	return unsupportedType(accepted)
 }
@@ -291,11 +290,17 @@ func (q *Call) readPatch() (p patcher, err error) {
 	if err := q.checkPatchType(contentType); err != nil {
 		return p, err
 	}
+	q.applies = contentType == applyPatchType
 	if err := q.writeOptions("PatchOptions"); err != nil {
 		return p, err
 	}
 	body, err := q.api.readBody(q.req)
 	if err != nil {
+		return p, err
+	}
+	if q.applies {
+		defer q.api.putBody(body)
+		p.configuration, err = readConfiguration(*body)
 		return p, err
 	}
 	v, problems, err := tree.ParseJSON(*body)

@@ -10,6 +10,7 @@ import (
 
 	"apichain/internal/field"
 	"apichain/internal/kinds"
+	"apichain/internal/managed"
 	"apichain/internal/selector"
 	"apichain/internal/status"
 	"apichain/internal/store"
@@ -101,16 +102,12 @@ func (v scaleView) serveWrite() error {
 		if !found {
 			tree.Set(shown, int64(noReplicas), "spec", "replicas")
 		}
-		scale, problems, err := p.apply(shown)
+		owned := v.owned(w.was)
+		if err := owned.show(shown); err != nil {
+			return err
+		}
+		scale, err := v.changed(&p, shown, owned)
 		if err != nil {
-			return err
-		}
-		typ := v.api.Kinds.Type(scaleType)
-		prune := func(obj map[string]any) ([]string, error) { return kinds.Prune(typ, obj) }
-		if err := v.prunePatched(&p, scale, problems, prune); err != nil {
-			return err
-		}
-		if err := v.checkTarget(scale); err != nil {
 			return err
 		}
 		if scale, err = v.mutate(scale, w.was); err != nil {
@@ -119,11 +116,97 @@ func (v scaleView) serveWrite() error {
 		if err := v.write(old, w.next, scale); err != nil {
 			return err
 		}
+		if err := owned.take(w.next, scale); err != nil {
+			return err
+		}
 		if err := w.replace(); err != nil {
 			return err
 		}
 		return v.answerScale(&w)
 	})
+}
+
+// changed returns the Scale that p makes of the one that is shown, with the owners of its fields.
+func (v scaleView) changed(p *patcher, shown map[string]any, owned scaleOwners) (scale map[string]any, err error) {
+	typ := v.api.Kinds.Type(scaleType)
+	if p.configuration != nil {
+		scale, err = v.applied(&owned.writer, shown, p.configuration)
+		if err == nil {
+			_, err = kinds.Prune(typ, scale)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return scale, v.checkTarget(scale)
+	}
+	was, _ := tree.Copy(shown).(map[string]any)
+	scale, problems, err := p.apply(shown)
+	if err != nil {
+		return nil, err
+	}
+	prune := func(obj map[string]any) ([]string, error) { return kinds.Prune(typ, obj) }
+	if err := v.prunePatched(p, scale, problems, prune); err != nil {
+		return nil, err
+	}
+	if err := v.checkTarget(scale); err != nil {
+		return nil, err
+	}
+	owned.update(was, scale)
+	return scale, nil
+}
+
+// scaleOwners are the owners of an object during a write of its Scale.
+type scaleOwners struct {
+	off    bool // none are kept
+	writer managed.Writer
+	paths  managed.ScalePaths
+	parent any
+	// version is that of the object in the request.
+	version string
+}
+
+// owned returns the owners of the object was.
+func (v scaleView) owned(was map[string]any) scaleOwners {
+	o := scaleOwners{
+		off: v.api.Config.NoManagedFields, writer: v.writer(), paths: v.ownedReplicas(), version: v.apiVersion(),
+		parent: tree.Object(was, "metadata")["managedFields"],
+	}
+	o.writer.Version, o.writer.Kind = managed.ScaleVersion, "Scale"
+	o.writer.Versions, o.writer.Empty = scaleVersions{v.api.Kinds.Type(scaleType)}, nil
+	return o
+}
+
+// show gives the Scale that is shown the owners of its field.
+func (o *scaleOwners) show(scale map[string]any) error {
+	if o.off {
+		return nil
+	}
+	list, err := o.paths.ToScale(o.parent)
+	if err != nil {
+		return status.Unexplained(err.Error())
+	}
+	setOrDelete(tree.Metadata(scale), "managedFields", list, list != nil)
+	return nil
+}
+
+// update gives the Scale that is to be the owners that it has after an update.
+func (o *scaleOwners) update(was, scale map[string]any) {
+	if !o.off {
+		o.writer.Update(was, scale)
+	}
+}
+
+// take gives an object the owners that it has after a write of its Scale.
+func (o *scaleOwners) take(obj, scale map[string]any) error {
+	if o.off {
+		return nil
+	}
+	list, err := o.paths.FromScale(o.parent, tree.Object(scale, "metadata")["managedFields"], o.version)
+	if err != nil {
+		return status.Unexplained(err.Error())
+	}
+	setOrDelete(tree.Metadata(obj), "managedFields", list, list != nil)
+	return nil
 }
 
 // seen returns what admission sees of an object: its Scale, nil of one that has none.

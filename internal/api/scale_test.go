@@ -137,8 +137,7 @@ func TestServeScale(t *testing.T) {
 		{what: "patch to none", verb: "patch", stored: widgetA, contentType: mergePatchType, body: `{"spec":{"replicas":null}}`, want: "<nil>"},
 		{what: "patch, overtaken", verb: "patch", stored: widgetA, contentType: mergePatchType, body: `{"spec":{"replicas":6}}`, overtakings: patchTries, want: "<nil>", replicas: 6},
 		{what: "apply, with force", verb: "patch", stored: widgetA, contentType: applyPatchType, query: "force=1",
-			want: "415 UnsupportedMediaType: the body of the request was in an unknown format - accepted media types include: " +
-				"application/json-patch+json, application/merge-patch+json; server-side apply (application/apply-patch+yaml) is not served yet"},
+			want: `422 Invalid: PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch`},
 	} {
 		p := newScaled(t)
 		if c.stored != "" {

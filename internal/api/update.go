@@ -87,6 +87,9 @@ func (q *Call) createInstead(obj map[string]any, given preconditions) error {
 	if err := given.checkUID(q, ""); err != nil {
 		return err
 	}
+	if err := q.mayCreate(); err != nil {
+		return err
+	}
 	// Of a copy, because a create consumes its object even if the name turns out to be taken.
 	obj = tree.Copy(obj).(map[string]any)
 	delete(tree.Metadata(obj), "resourceVersion")

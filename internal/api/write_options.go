@@ -19,20 +19,25 @@ type options struct {
 	strict string
 	// manager is fieldManager, "" where the client does not say.
 	manager string
+	// applies says that it is a server-side apply, and force that it takes over what others own.
+	applies, force bool
 }
 
 // writeOptions reads the options of a write into the call, before anything else of it is read.
 // kind names them in the 422 that lists all that is wrong with them.
 func (q *Call) writeOptions(kind string) error {
 	q.strict = "Warn"
-	if q.query == nil {
+	if q.query == nil && !q.applies {
 		return nil
 	}
 	var errs []field.Error
-	if kind == "PatchOptions" && q.query.Has("force") {
+	force, given := q.flag("force")
+	if q.force = force && q.applies; kind == "PatchOptions" && given && !q.applies {
 		errs = append(errs, field.Forbidden("force", "may not be specified for non-apply patch"))
 	}
-	q.manager = q.param("fieldManager")
+	if q.manager = q.param("fieldManager"); q.applies && q.manager == "" {
+		errs = append(errs, field.Required("fieldManager", "is required for apply patch"))
+	}
 	errs = append(errs, managerErrors(q.manager)...)
 	if v := q.query["dryRun"]; len(v) > 0 {
 		// The one value there is may come more than once. One error shows all of them.

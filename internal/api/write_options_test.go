@@ -15,7 +15,7 @@ func TestReadOptions(t *testing.T) {
 	}{
 		{"CreateOptions", "", options{strict: "Warn"}, "<nil>"},
 		{"CreateOptions", "pretty=1", options{strict: "Warn"}, "<nil>"},
-		{"CreateOptions", "dryRun=All&dryRun=All&fieldManager=me&fieldValidation=Strict", options{true, "Strict", "me"}, "<nil>"},
+		{"CreateOptions", "dryRun=All&dryRun=All&fieldManager=me&fieldValidation=Strict", options{dryRun: true, strict: "Strict", manager: "me"}, "<nil>"},
 		{"UpdateOptions", "fieldValidation=Ignore", options{strict: "Ignore"}, "<nil>"},
 		{"UpdateOptions", "fieldValidation=&fieldManager=", options{strict: "Warn"}, "<nil>"},
 		{"UpdateOptions", "dryRun=", options{dryRun: true, strict: "Warn"},
@@ -25,7 +25,7 @@ func TestReadOptions(t *testing.T) {
 		{"PatchOptions", "force=true", options{strict: "Warn"},
 			`422 Invalid: PatchOptions.meta.k8s.io "" is invalid: force: Forbidden: may not be specified for non-apply patch`},
 		{"CreateOptions", "force=true", options{strict: "Warn"}, "<nil>"},
-		{"PatchOptions", "dryRun=x&fieldManager=%00&fieldValidation=strict&force=", options{true, "strict", "\x00"},
+		{"PatchOptions", "dryRun=x&fieldManager=%00&fieldValidation=strict&force=", options{dryRun: true, strict: "strict", manager: "\x00"},
 			`422 Invalid: PatchOptions.meta.k8s.io "" is invalid: [force: Forbidden: may not be specified for non-apply patch, ` +
 				`fieldManager: Invalid value: "\x00": invalid character U+0000 (at position 0), dryRun: Unsupported value: ["x"]: supported values: "All", ` +
 				`fieldValidation: Unsupported value: "strict": supported values: "", "Ignore", "Strict", "Warn"]`},

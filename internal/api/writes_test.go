@@ -314,7 +314,7 @@ func TestPatches(t *testing.T) {
 			t.Errorf("%s %s: ports %q, finalizers %q, want %q, %q", row.typ, row.patch, ports(got), finalizers(got), row.ports, row.finalizers)
 		}
 	}
-	for typ, want := range map[string]int{"": 415, "application/json": 415, "application/yaml": 415, apitest.ApplyPatch: 415, apitest.MergePatch + ";charset=utf-8": 200, strings.ToUpper(apitest.MergePatch): 415} {
+	for typ, want := range map[string]int{"": 415, "application/json": 415, "application/yaml": 415, apitest.ApplyPatch: 422, apitest.MergePatch + ";charset=utf-8": 200, strings.ToUpper(apitest.MergePatch): 415} {
 		if code, e := c.Try("PATCH", mapsPath+"/p1", `{}`, "Content-Type: "+typ); code != want {
 			t.Errorf("a patch of type %q: %d %v, want %d", typ, code, e, want)
 		}
