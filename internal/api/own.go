@@ -80,6 +80,20 @@ func (q *Call) writer() managed.Writer {
 	}
 }
 
+// ownAside counts what the program itself adds to a write: obj, which is about to be stored, was before it did that as was says.
+func (q *Call) ownAside(subresource string, was, obj map[string]any) {
+	if !q.api.Config.NoManagedFields {
+		by := q.api.Internal(q.Resource, "update", q.namespace, tree.Name(obj), subresource).writer()
+		by.Update(was, obj)
+	}
+}
+
+// ownMade gives an object that the program stores beside a write its owners, and returns it.
+func (r *Resource) ownMade(obj map[string]any) map[string]any {
+	r.api.Internal(r, "create", "", tree.Name(obj), "").ownAside("", nil, obj)
+	return obj
+}
+
 // As makes an internal call one of a field manager of that name. It returns the call.
 func (q *Call) As(manager string) *Call {
 	q.manager = manager
