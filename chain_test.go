@@ -226,7 +226,7 @@ var layers = map[string]map[string]string{
 	"internal/request":   {"internal/selector": "a field selector may name one object", "internal/status": "a path may be refused"},
 	"internal/quantity":  {},
 	"internal/kinds":     {"internal/fieldset": "a type says how its fields are owned", "internal/field": "a value without the form of its type is an error of a field", "internal/quantity": "a quantity has a form", "internal/tree": "rules of kinds read and change trees"},
-	"internal/strategy":  {"internal/field": "what is wrong with an object is errors of fields", "internal/kinds": "rules belong to types, strategies to kinds", "internal/quantity": "resources are quantities", "internal/selector": "selectors select labels", "internal/tree": "objects are trees"},
+	"internal/strategy":  {"internal/field": "what is wrong with an object is errors of fields", "internal/kinds": "rules belong to types, strategies to kinds", "internal/quantity": "resources are quantities", "internal/schema": "definitions have defaults", "internal/selector": "selectors select labels", "internal/tree": "objects are trees"},
 	"internal/schema":    {"internal/fieldset": "a schema says how its fields are owned", "internal/field": "what is wrong with an object is errors of fields", "internal/tree": "schemas are trees, and are asked about trees"},
 	"internal/fieldset":  {"internal/tree": "objects are trees"},
 	"internal/patch":     {"internal/fieldset": "apply counts who owns which fields", "internal/kinds": "strategic merge follows the types of kinds", "internal/status": "a patch that cannot be applied is a 4xx", "internal/tree": "patches are trees that change trees"},
