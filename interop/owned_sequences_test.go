@@ -409,7 +409,7 @@ func (s *sequence) delete(object) ask {
 	if s.kind.plural() == "namespaces" {
 		return s.apply(nil)
 	}
-	return ask{name: "delete", method: "DELETE", path: s.path}
+	return ask{name: "delete", method: "DELETE", path: s.path + "?propagationPolicy=Background"}
 }
 
 // play plays a sequence to a server until its answer is not the wanted one, and returns the answers. After what a
