@@ -63,7 +63,8 @@ func (c *Customs) settleDefinition(q *Call, crd, old map[string]any) error {
 			q.scope.Warn("", w)
 		}
 	}
-	status, _ := tree.Copy(crd["status"]).(map[string]any)
+	before := crd["status"]
+	status, _ := tree.Copy(before).(map[string]any)
 	if status == nil {
 		status = map[string]any{}
 	}
@@ -72,6 +73,7 @@ func (c *Customs) settleDefinition(q *Call, crd, old map[string]any) error {
 	accepted, conditions := schema.NameConflicts(crd, c.conflicting(crd), now)
 	status["acceptedNames"], status["conditions"] = accepted, schema.SetApproval(conditions, crd, now)
 	reportUnsupported(status, crd, rules)
+	q.ownStatus(crd, before)
 	return nil
 }
 

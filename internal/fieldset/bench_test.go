@@ -15,6 +15,9 @@ func (p *testPlace) Field(name string) (Schema, bool) {
 	if p, ok := testPlaces[name]; ok {
 		return p, true
 	}
+	if p == testPlaces["closed"] {
+		return nil, false
+	}
 	return anyPlace, !p.atom.Untold
 }
 func (p *testPlace) Items() Schema { return anyPlace }
@@ -32,7 +35,8 @@ var (
 func init() {
 	testPlaces = map[string]*testPlace{
 		"containers": {keyed}, "env": {keyed}, "ports": {Atom{List: Keyed, Keys: []string{"containerPort", "protocol"}}},
-		"finalizers": {Atom{List: SetList}}, "data": {untold}, "labels": {untold}, "selector": {Atom{Map: Atomic}},
+		"text": {Atom{Scalar: Text}}, "count": {Atom{Scalar: Number}}, "flag": {Atom{Scalar: Bool}}, "scalar": {Atom{Scalar: AnyScalar}},
+		"args": {Atom{List: AtomicList}}, "closed": {Atom{Map: Granular}}, "finalizers": {Atom{List: SetList}}, "data": {untold}, "labels": {untold}, "selector": {Atom{Map: Atomic}},
 	}
 }
 

@@ -115,8 +115,8 @@ func leaf(l, r any) mark {
 	return 0
 }
 
-// whole returns the mark of a place that is compared by its parts: it has come or gone, or has none of its own.
-func whole(l, r any) mark {
+// partly returns the mark of a place that is compared by its parts: it has come or gone, or has none of its own.
+func partly(l, r any) mark {
 	if l == any(absent{}) || r == any(absent{}) {
 		return leaf(l, r)
 	}
@@ -136,7 +136,7 @@ func (w *walker) compareScalars(l, r any, s Scalar) mark {
 	}
 	if len(errs[0]) > 0 && len(errs[1]) > 0 {
 		w.errs = append(append(w.errs, errs[0]...), errs[1]...)
-		return whole(l, r)
+		return partly(l, r)
 	}
 	return leaf(l, r)
 }
@@ -172,7 +172,7 @@ func (w *walker) compareMaps(out []node, l, r any, sort Map, s Schema) ([]node, 
 		place, _ := s.Field(name)
 		out = w.at(out, Field(name), valueOf(lm, name), valueOf(rm, name), place, 0)
 	}
-	return out, whole(l, r)
+	return out, partly(l, r)
 }
 
 // valueOf returns a field of m, absent if m does not have it.
@@ -219,7 +219,7 @@ func (w *walker) compareLists(out []node, l, r any, atom Atom, s Schema) ([]node
 		out = w.compareItems(out, e, ll, li[:n], rl, ri[:m], place)
 		li, ri = li[n:], ri[m:]
 	}
-	return out, whole(l, r)
+	return out, partly(l, r)
 }
 
 // least returns the first element of two sorted sequences, of which one is not empty.

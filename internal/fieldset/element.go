@@ -107,18 +107,6 @@ func (e Element) String() string {
 	return "*"
 }
 
-// Path is where a value is in an object, from the outside in.
-type Path []Element
-
-// String returns p as messages show it: .spec.ports[port=80].name
-func (p Path) String() string {
-	var b strings.Builder
-	for _, e := range p {
-		b.WriteString(e.String())
-	}
-	return b.String()
-}
-
 // KeyOf returns the step to item among the elements of a list which are told apart by the fields keys, or as a whole
 // where there are none. A field that is absent counts as what items, the place of the elements, has for a default, and
 // does not count where there is none. The error is upstream's, and fit for the client.

@@ -1,6 +1,7 @@
 package fieldset
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,9 +21,10 @@ import (
 // colon, and one whose rest is no JSON, is an error.
 
 // AppendJSON appends s as FieldsV1 to b and returns the extended slice. The empty set is {}.
-func (s Set) AppendJSON(b []byte) []byte {
-	return append(s.appendNodes(append(b, '{')), '}')
-}
+func (s Set) AppendJSON(b []byte) []byte { return append(s.appendNodes(append(b, '{')), '}') }
+
+// AppendJSONByText is AppendJSON with keys in the order of their texts, as upstream has them where FieldsV1 has been a tree.
+func (s Set) AppendJSONByText(b []byte) []byte { return s.byText().AppendJSON(b) }
 
 // appendNodes appends the nodes of s without braces.
 func (s Set) appendNodes(b []byte) []byte {
@@ -41,6 +43,36 @@ func (s Set) appendNodes(b []byte) []byte {
 		b = append(b, '}')
 	}
 	return b
+}
+
+// byText returns the nodes of s in the order of the texts of their keys, which is no Set for anything but to be written.
+func (s Set) byText() Set {
+	out := slices.Clone(s.nodes)
+	sortByText(out)
+	return Set{out}
+}
+
+// sortByText puts nodes in the order of the texts of their keys, first those below them.
+func sortByText(nodes []node) {
+	var siblings []Set
+	for i := 0; i < len(nodes); i += int(nodes[i].size) {
+		sibling := nodes[i : i+int(nodes[i].size)]
+		sortByText(sibling[1:])
+		siblings = append(siblings, Set{sibling})
+	}
+	byText := func(a, b Set) int {
+		x, y := &a.nodes[0], &b.nodes[0]
+		return cmp.Or(cmp.Compare(letters[x.kind], letters[y.kind]), strings.Compare(x.text, y.text))
+	}
+	if slices.IsSortedFunc(siblings, byText) {
+		return
+	}
+	slices.SortFunc(siblings, byText)
+	var out []node
+	for _, s := range siblings {
+		out = append(out, s.nodes...)
+	}
+	copy(nodes, out)
 }
 
 // letters are those of the kinds.
@@ -70,8 +102,8 @@ func plain(c byte) bool { return c >= ' ' && c < 0x80 && c != '<' && c != '>' &&
 // Parse reads FieldsV1. text is not kept. The error tells what is wrong with it; upstream shows it to nobody.
 func Parse(text []byte) (Set, error) {
 	p := parser{text: string(text)}
-	// There are no more nodes than keys, and a key has nine bytes with what belongs to it.
-	p.nodes = make([]node, 0, min(strings.Count(p.text, `":`), len(text)/9+1))
+	// There is nearly always one brace for each node. A node has nine bytes at least.
+	p.nodes = make([]node, 0, min(strings.Count(p.text, "{"), len(text)/9+1))
 	if _, err := p.object(1); err != nil {
 		return Set{}, err
 	}
@@ -171,14 +203,39 @@ func (p *parser) key() (string, error) {
 			return p.text[start:i], p.colon()
 		}
 	}
-	// What does not stand for itself is read by the one who knows all of it, if not only quotes are escaped.
+	// The quotes in keys of lists are escaped, which is most of what is not plain. The rest is read by who knows all of it.
 	json := p.text[p.pos : p.pos+valueEnd(p.text[p.pos:])]
 	p.pos += len(json)
+	if key, ok := unescaped(json); ok {
+		return key, p.colon()
+	}
 	v, _, err := tree.ParseJSON([]byte(json))
 	if err != nil {
 		return "", p.unexpected("a key")
 	}
 	return v.(string), p.colon()
+}
+
+// unescaped returns the text of which json is the JSON, and false if that has more than plain text and escaped quotes.
+func unescaped(json string) (string, bool) {
+	if len(json) < 2 || json[len(json)-1] != '"' {
+		return "", false
+	}
+	var b strings.Builder
+	b.Grow(len(json))
+	for i := 1; i < len(json)-1; i++ {
+		c := json[i]
+		if c == '\\' {
+			if i++; json[i] != '"' {
+				return "", false
+			}
+			c = '"'
+		} else if !plain(c) {
+			return "", false
+		}
+		b.WriteByte(c)
+	}
+	return b.String(), true
 }
 
 // colon passes over the colon behind a key.

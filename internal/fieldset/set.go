@@ -66,15 +66,6 @@ func New(paths ...Path) Set {
 	return s
 }
 
-// Fields returns the path through fields of these names.
-func Fields(names ...string) Path {
-	p := make(Path, len(names))
-	for i, name := range names {
-		p[i] = Field(name)
-	}
-	return p
-}
-
 // IsEmpty reports whether nothing is in s.
 func (s Set) IsEmpty() bool { return len(s.nodes) == 0 }
 
@@ -115,23 +106,26 @@ func (s Set) WithPrefix(e Element) Set {
 	return Set{}
 }
 
-// Within returns the members of s that are at path or below it, as whole paths.
-func (s Set) Within(path []Element) Set {
-	way := make([]node, 0, len(path))
-	for i, e := range path {
-		at := s.find(e)
-		if at < 0 {
-			return Set{}
+// Within returns the members of s that are at path or below it, as whole paths. Any in path stands for each element.
+func (s Set) Within(path []Element) Set { return Set{within(nil, s, path)} }
+
+// within appends to out what of s is at path or below it.
+func within(out []node, s Set, path []Element) []node {
+	if len(path) == 0 {
+		return append(out, s.nodes...)
+	}
+	for i := 0; i < len(s.nodes); i += int(s.nodes[i].size) {
+		n := s.nodes[i]
+		if path[0].kind != Any && path[0] != n.element() {
+			continue
 		}
-		way = append(way, s.nodes[at])
-		way[i].mark *= marked(i == len(path)-1)
-		s = s.below(at)
+		at := len(out)
+		if len(path) > 1 {
+			n.mark = 0
+		}
+		out = closed(within(append(out, n), s.below(i), path[1:]), at)
 	}
-	// What leads to path has only path below it.
-	for i := range way {
-		way[i].size = int32(len(way) - i + len(s.nodes))
-	}
-	return Set{append(way, s.nodes...)}
+	return out
 }
 
 // find returns the index of the node for e among the outermost ones, -1 for none.

@@ -83,7 +83,7 @@ func nextField(key string) (name, value, rest string) {
 	}
 	key = key[1:]
 	n := valueEnd(key)
-	if n >= len(key) {
+	if n >= len(key) || key[n] != ':' {
 		return "", "", ""
 	}
 	name, key = key[:n], key[n+1:]
@@ -176,9 +176,51 @@ func appendField(key []byte, name string, v any) []byte {
 	return appendValue(append(tree.AppendJSONString(key, name), ':'), v)
 }
 
+// isPlain reports whether json is a scalar that we would write as it is, and nobody has to look at twice: a text without
+// anything to escape, an integer that each float64 near it tells from others, true, false, null.
+func isPlain(json string) bool {
+	switch n := len(json); {
+	case n >= 2 && json[0] == '"' && json[n-1] == '"':
+		for i := 1; i < n-1; i++ {
+			if c := json[i]; !plain(c) || c == '"' || c == '\\' {
+				return false
+			}
+		}
+		return true
+	case 0 < n && n < 16 && '0' <= json[0] && json[0] <= '9':
+		for i := 1; i < n; i++ {
+			if json[i] < '0' || json[i] > '9' {
+				return false
+			}
+		}
+		return json[0] != '0' || n == 1
+	}
+	return json == "true" || json == "false" || json == "null"
+}
+
+// isPlainKey reports whether json is a key that we would write as it is.
+func isPlainKey(json string) bool {
+	for before, rest := "", json; ; {
+		var name, value string
+		name, value, rest = nextField(rest)
+		if name == "" || !isPlain(name) || !isPlain(value) || before != "" && unquote(name) <= unquote(before) {
+			return false
+		}
+		if before = name; rest == "}" {
+			return json[0] == '{'
+		}
+		if rest == "" || rest[0] != ',' {
+			return false
+		}
+	}
+}
+
 // canonical returns JSON that somebody has sent in the form that we write. That of a key is an object, or null for an
 // empty one.
 func canonical(json string, key bool) (string, error) {
+	if !key && isPlain(json) || key && isPlainKey(json) {
+		return json, nil
+	}
 	v, _, err := tree.ParseJSON([]byte(json))
 	if err != nil {
 		return "", err
@@ -190,12 +232,17 @@ func canonical(json string, key bool) (string, error) {
 	if !ok && v != nil {
 		return "", errors.New("fields: a key must be an object")
 	}
+	return keyText(fields), nil
+}
+
+// keyText returns the text of the key that has these fields.
+func keyText(fields map[string]any) string {
 	var b []byte
 	for _, name := range tree.SortedKeys(fields) {
 		b = appendField(b, name, fields[name])
 	}
 	if len(b) == 0 {
-		return "{}", nil
+		return "{}"
 	}
-	return string(append(b, '}')), nil
+	return string(append(b, '}'))
 }

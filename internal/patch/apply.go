@@ -24,7 +24,7 @@ import (
 //
 //  1. Validate. What is applied fits the schema, or nobody could say who owns what (apply_validate.go).
 //  2. Reconcile. The schema may have changed since the sets were written: who owned fields of what is atomic now owns
-//     the whole of it (apply_reconcile.go).
+//     the whole of it (fieldset.Set.Whole).
 //  3. Merge the configuration into the live object by the schema's list and map types. That adds and changes, and never
 //     removes: replicas is still there (apply_merge.go).
 //  4. Own. The set of the configuration becomes the manager's, less what a write of this kind never changes and hence
@@ -179,7 +179,7 @@ func begin(live map[string]any, version, manager string, owners Owners, v Versio
 	w := &write{live: live, version: version, manager: manager, schema: schema, versions: v, owners: make(Owners, len(owners)+1)}
 	for name, o := range owners {
 		if schema, ok := v.Schema(o.Version); ok {
-			if o.Set = reconcile(o.Set, schema); !o.Set.IsEmpty() {
+			if o.Set = o.Set.Whole(schema); !o.Set.IsEmpty() {
 				w.owners[name] = o
 			}
 		}

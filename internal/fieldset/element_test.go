@@ -1,0 +1,219 @@
+package fieldset
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"apichain/internal/tree"
+)
+
+// TestElementOrder has elements in their order; each is compared with all others.
+func TestElementOrder(t *testing.T) {
+	order := []Element{
+		{}, Field(""), Field("B"), Field("a"), Field("a.b"), Field("ä"),
+		Key(`{}`), Key(`{"a":-1}`), Key(`{"a":2}`), Key(`{"a":2,"b":1}`), Key(`{"a":2,"b":"x"}`), Key(`{"a":10}`), Key(`{"a":""}`), Key(`{"a":"10"}`),
+		Key(`{"a":"2"}`), Key(`{"a":"2\""}`), Key(`{"a":false}`), Key(`{"a":true}`), Key(`{"a":null}`), Key(`{"a!":1}`), Key(`{"b":1}`),
+		Value(int64(-5)), Value(0.5), Value(int64(2)), Value(int64(10)), Value(1e21), Value(""), Value("10"), Value("a\n"), Value("a b"), Value("ä"), Value(false), Value(true),
+		Value([]any{}), Value(map[string]any{}), Value(nil),
+		Index(-1), Index(2), Index(10),
+	}
+	for i, a := range order {
+		for j, b := range order {
+			if got := a.Compare(b); got != sign(i-j) {
+				t.Errorf("%v beside %v: %d, want %d", a, b, got, sign(i-j))
+			}
+		}
+	}
+}
+
+func sign(n int) int {
+	switch {
+	case n < 0:
+		return -1
+	case n > 0:
+		return 1
+	}
+	return 0
+}
+
+func TestElementText(t *testing.T) {
+	for want, e := range map[string]Element{
+		"*": {}, ".spec": Field("spec"), ".a.b/c": Field("a.b/c"), ".": Field(""), "[0]": Index(0), "[-1]": Index(-1),
+		`[="x"]`: Value("x"), `[=80]`: Value(int64(80)), `[=1.5]`: Value(1.5), `[=true]`: Value(true), `[=null]`: Value(nil), `[=0]`: Value(negativeZero()),
+		`[=1e+06]`: Value(int64(1000000)), `[="\"\n\u2028<"]`: Value("\"\n\u2028<"), `[name="a"]`: Key(`{"name":"a"}`),
+		`[a="x,]",b=2,c=null]`: Key(`{"a":"x,]","b":2,"c":null}`), `[]`: Key(`{}`),
+	} {
+		if got := e.String(); got != want {
+			t.Errorf("%q %d is shown as %s, want %s", e.Text(), e.Kind(), got, want)
+		}
+	}
+	if e := Field("a"); e.Kind() != FieldKind || e.Text() != "a" || e == Value("a") || e != Field("a") {
+		t.Error("elements are told apart by kind and text")
+	}
+}
+
+func negativeZero() float64 { z := 0.0; return -z }
+
+// TestSameValue checks that what is the same value has the same element, whatever its type.
+func TestSameValue(t *testing.T) {
+	for _, same := range [][]any{{int64(1), 1.0}, {0.0, negativeZero(), int64(0)}, {int64(1 << 40), float64(1 << 40)}} {
+		for _, v := range same[1:] {
+			if Value(v) != Value(same[0]) {
+				t.Errorf("%v and %v: %v", same[0], v, Value(v))
+			}
+			key := func(v any) Element {
+				e, err := KeyOf(map[string]any{"a": v}, []string{"a"}, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return e
+			}
+			if key(v) != key(same[0]) {
+				t.Errorf("%v and %v: %v", same[0], v, key(v))
+			}
+		}
+	}
+}
+
+// portPlace has a default for protocol.
+type portPlace struct{ testPlace }
+
+func (p *portPlace) Field(name string) (Schema, bool) {
+	if name == "protocol" {
+		return tcp{anyPlace}, true
+	}
+	return p.testPlace.Field(name)
+}
+
+type tcp struct{ Schema }
+
+func (tcp) Default() any { return "TCP" }
+
+func TestKeyOf(t *testing.T) {
+	ports, names := []string{"port", "protocol"}, []string{"name"}
+	port := &portPlace{testPlace{Atom{Map: Granular}}}
+	for _, c := range []struct {
+		item  string
+		keys  []string
+		items Schema
+		want  string
+	}{
+		{`{"name":"a","x":1}`, names, anyPlace, `{"name":"a"}`},
+		{`{"name":null}`, names, anyPlace, `{"name":null}`},
+		{`{"name":"ä\"<"}`, names, anyPlace, `{"name":"ä\"\u003c"}`},
+		{`{"port":80,"protocol":"UDP"}`, ports, port, `{"port":80,"protocol":"UDP"}`},
+		{`{"port":80}`, ports, port, `{"port":80,"protocol":"TCP"}`},
+		{`{}`, ports, port, `{"protocol":"TCP"}`},
+		{`{"port":8e1}`, ports, anyPlace, `{"port":80}`},
+		{`{"z":1,"a":true,"m":2.5}`, []string{"z", "m", "a"}, anyPlace, `{"a":true,"m":2.5,"z":1}`},
+		{`{"a":1}`, []string{"a", "a"}, anyPlace, `{"a":1,"a":1}`},
+		{`"x"`, nil, nil, `"x"`},
+		{`1.50`, nil, nil, `1.5`},
+		{`true`, nil, nil, `true`},
+	} {
+		item, _, err := tree.ParseJSON([]byte(c.item))
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, err := KeyOf(item, c.keys, c.items)
+		if err != nil || e.Text() != c.want || (e.Kind() == KeyKind) != (c.keys != nil) {
+			t.Errorf("%s by %v is %v %v, want %s", c.item, c.keys, e, err, c.want)
+		}
+	}
+	for _, c := range []struct {
+		item  any
+		keys  []string
+		items Schema
+		want  string
+	}{
+		{map[string]any{}, names, anyPlace, `associative list with keys has an element that omits all key fields ["name"] (and doesn't have default values for any key fields)`},
+		{map[string]any{}, ports, anyPlace, `omits all key fields ["port" "protocol"]`},
+		{nil, names, anyPlace, "associative list with keys may not have a null element"},
+		{"a", names, anyPlace, "associative list with keys may not have non-map elements"},
+		{[]any{}, names, anyPlace, "associative list with keys may not have non-map elements"},
+		{map[string]any{}, names, &testPlace{Atom{Scalar: Text}}, "couldn't find default value for name: associative list may not have non-map types"},
+		{map[string]any{}, nil, nil, "associative list without keys has an element that's a map type"},
+		{[]any{}, nil, nil, "not supported: associative list with lists as elements"},
+		{nil, nil, nil, "associative list without keys has an element that's an explicit null"},
+	} {
+		if e, err := KeyOf(c.item, c.keys, c.items); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v by %v is %v %v, want %s", c.item, c.keys, e, err, c.want)
+		}
+	}
+}
+
+func TestPaths(t *testing.T) {
+	for text, want := range map[string]string{
+		``:                         ``,
+		`.spec.replicas`:           `.spec.replicas`,
+		`spec.replicas`:            `.spec.replicas`,
+		`spec.containers[name=a]`:  `.spec.containers[name="a"]`,
+		`.a[name="a]b,c\"d"].x`:    `.a[name="a]b,c\"d"].x`,
+		`p[protocol=TCP,port=80]`:  `.p[port=80,protocol="TCP"]`,
+		`.f[="x"]`:                 `.f[="x"]`,
+		`.f[=x]`:                   `.f[="x"]`,
+		`.f[=1]`:                   `.f[=1]`,
+		`.f[=true]`:                `.f[=true]`,
+		`.f[=]`:                    `.f[=""]`,
+		`.args[3].a[0]`:            `.args[3].a[0]`,
+		`.a.*.b[*]`:                `.a*.b*`,
+		`.annotations.a\.b/c\[x\\`: `.annotations.a.b/c[x\`,
+		`[0]`:                      `[0]`,
+		`[a=b=c]`:                  `[a="b=c"]`,
+		`.a[b=]`:                   `.a[b=""]`,
+		`.a\`:                      `.a\`,
+	} {
+		if p, err := ParsePath(text); err != nil || p.String() != want {
+			t.Errorf("%s is %s %v, want %s", text, p, err, want)
+		}
+	}
+	for text, want := range map[string]string{
+		`.`:       `path ".", at byte 0: expected the name of a field`,
+		`a..b`:    `path "a..b", at byte 1: expected the name of a field`,
+		`a.`:      `path "a.", at byte 1: expected the name of a field`,
+		`a[`:      `path "a[", at byte 1: expected a bracket that ends what begins here`,
+		`a[b`:     `at byte 1: expected a bracket that ends`,
+		`a[b="]`:  `at byte 1: expected a bracket that ends`,
+		`a[]`:     `at byte 1: expected an index, =value, * or name=value in the brackets`,
+		`a[b]`:    `at byte 1: expected an index`,
+		`a[b=1,]`: `at byte 1: expected an index`,
+		`a[b=1]c`: `path "a[b=1]c", at byte 6: expected a dot or a bracket`,
+		`a[1.5]`:  `expected an index`,
+		`[0][1]]`: `at byte 6: expected a dot or a bracket`,
+	} {
+		if p, err := ParsePath(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s is %s %v, want %s", text, p, err, want)
+		}
+	}
+	if !slices.Equal(Fields("a", "b"), Path{Field("a"), Field("b")}) {
+		t.Error(Fields("a", "b"))
+	}
+}
+
+// TestPathsOfMessages reads the path of each member of random sets as messages show it: it is that member.
+func TestPathsOfMessages(t *testing.T) {
+	s := parse(t, `{"f:a":{"k:{\"n\":\"x]\\\",=[\",\"p\":8.5}":{"f:b":{},"v:\"[\"":{},"v:true":{},"v:null":{}},"i:3":{"f:c":{}},"k:{\"n\":null}":{},"v:\"1\"":{},"v:1000000":{}}}`)
+	s.Each(func(p Path) {
+		if again, err := ParsePath(p.String()); err != nil || !slices.Equal(p, again) {
+			t.Errorf("%s is read as %s %v", p, again, err)
+		}
+	})
+}
+
+// FuzzParsePath reads anything as a path. What it takes without stars and names that need a backslash is read again as it is shown.
+func FuzzParsePath(f *testing.F) {
+	for _, text := range []string{`.spec.ports[port=80,protocol="TCP"]`, `a[="x\"]"].b`, `a\.b[*]`, `[0]`, `a[b=]`, `a[="`, `*`, `a[b="c"d]`, `.[=1e9]`} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		p, err := ParsePath(text)
+		if err != nil || strings.ContainsAny(text, `\*`) {
+			return
+		}
+		again, err := ParsePath(p.String())
+		if err != nil || !slices.Equal(p, again) {
+			t.Errorf("%q is %q, which is %q: %v", text, p, again, err)
+		}
+	})
+}
