@@ -108,7 +108,7 @@ func (w *write) companions(gone bool) ([]store.Change, error) {
 	r := w.api.Builtin("networking.k8s.io", "v1", "IPAddress")
 	sn := r.Bucket.Latest()
 	for _, ip := range made {
-		d := r.Draft(ipAddress(ip, w.namespace, tree.Name(w.next)))
+		d := r.Draft(r.ownMade(ipAddress(ip, w.namespace, tree.Name(w.next))))
 		changes = append(changes, store.Change{Bucket: r.Bucket, Key: ip, Next: &d})
 	}
 	for _, ip := range lost {
@@ -141,7 +141,7 @@ func (s *API) RepairAddresses(ctx context.Context) {
 			if have.Get(ip) != nil {
 				continue
 			}
-			d := r.Draft(ipAddress(ip, o.Namespace(), o.Name()))
+			d := r.Draft(r.ownMade(ipAddress(ip, o.Namespace(), o.Name())))
 			_, err := s.Store.CommitFunc(ctx, func() []store.Change {
 				if now := services.Latest(); now.Get(o.Key) != o {
 					return nil // who has changed it has seen to that

@@ -63,8 +63,8 @@ func (c *Customs) settleDefinition(q *Call, crd, old map[string]any) error {
 			q.scope.Warn("", w)
 		}
 	}
-	before := crd["status"]
-	status, _ := tree.Copy(before).(map[string]any)
+	was := tree.Copy(crd).(map[string]any)
+	status, _ := tree.Copy(crd["status"]).(map[string]any)
 	if status == nil {
 		status = map[string]any{}
 	}
@@ -73,7 +73,12 @@ func (c *Customs) settleDefinition(q *Call, crd, old map[string]any) error {
 	accepted, conditions := schema.NameConflicts(crd, c.conflicting(crd), now)
 	status["acceptedNames"], status["conditions"] = accepted, schema.SetApproval(conditions, crd, now)
 	reportUnsupported(status, crd, rules)
-	q.ownStatus(crd, before)
+	// Upstream stores a status with empty names first, and writes these afterwards.
+	if tree.At(was, "status", "acceptedNames") == nil {
+		tree.Set(was, map[string]any{"kind": "", "plural": ""}, "status", "acceptedNames")
+		tree.Set(was, []any{}, "status", "conditions")
+	}
+	q.ownAside("status", was, crd)
 	return nil
 }
 

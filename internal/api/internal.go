@@ -67,6 +67,23 @@ func (q *Call) Modify(ctx context.Context, change func(obj map[string]any) bool)
 	return o, err
 }
 
+// Configure applies a configuration to the object of an internal call, as server-side apply with force does, until nobody else
+// changes it meanwhile, or ctx ends. Where there is no such object it does nothing.
+func (q *Call) Configure(ctx context.Context, config map[string]any) error {
+	q.force = true
+	return q.retry(forever, func(old *store.Object) (err error) {
+		if ctx.Err() != nil || old == nil {
+			return ctx.Err()
+		}
+		w := write{Call: q, old: old, was: q.decode(old), owned: true}
+		by := q.writer()
+		if w.next, err = q.applied(&by, w.was, &configuration{object: config}); err != nil {
+			return err
+		}
+		return w.replace()
+	})
+}
+
 // Apply creates obj, or puts it in the place of the object of its name, with all checks that a
 // request would meet but for authorization; created says which. What obj says of its status is
 // written too, by itself, if the kind has a status. obj is pruned, and unknown fields are an error.

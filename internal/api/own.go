@@ -60,20 +60,6 @@ func (w *write) own() {
 	}
 }
 
-// ownStatus makes the server the owner of what it has changed in the status of an object, which was before.
-func (q *Call) ownStatus(obj map[string]any, before any) {
-	if q.api.Config.NoManagedFields {
-		return
-	}
-	m, by := tree.Metadata(obj), q.writer()
-	by.Manager, by.Subresource, by.Versions = ownManager, "status", versions{q.Resource, "status", q.req.Context()}
-	next := map[string]any{"metadata": map[string]any{}, "status": obj["status"]}
-	live := map[string]any{"metadata": map[string]any{"managedFields": m["managedFields"]}, "status": before}
-	by.Update(live, next)
-	v, has := tree.Object(next, "metadata")["managedFields"]
-	setOrDelete(m, "managedFields", v, has)
-}
-
 // brokenOwners begins the warning of admission that has made of the owners what is no list of them.
 const brokenOwners = ".metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating " +
 	"admission controller; please fix your requests: "
@@ -96,6 +82,20 @@ func (q *Call) writer() managed.Writer {
 		Manager: q.managerName(), Version: q.apiVersion(), Kind: q.Kind, Subresource: q.info.Subresource,
 		Versions: versions{q.Resource, q.info.Subresource, q.req.Context()}, Empty: q.zero,
 	}
+}
+
+// ownAside counts what the program itself adds to a write: obj, which is about to be stored, was before it did that as was says.
+func (q *Call) ownAside(subresource string, was, obj map[string]any) {
+	if !q.api.Config.NoManagedFields {
+		by := q.api.Internal(q.Resource, "update", q.namespace, tree.Name(obj), subresource).writer()
+		by.Update(was, obj)
+	}
+}
+
+// ownMade gives an object that the program stores beside a write its owners, and returns it.
+func (r *Resource) ownMade(obj map[string]any) map[string]any {
+	r.api.Internal(r, "create", "", tree.Name(obj), "").ownAside("", nil, obj)
+	return obj
 }
 
 // As makes an internal call one of a field manager of that name. It returns the call.

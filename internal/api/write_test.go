@@ -33,8 +33,9 @@ type steps struct {
 	t        testing.TB
 	api      *API
 	warnings []string
-	// calls are the names of the seams that were called, in their order.
+	// calls are the names of the seams that were called, in their order; several writes may be under way.
 	calls []string
+	mu    sync.Mutex
 	// defaults and errs are what the shape does.
 	defaults func(obj map[string]any)
 	errs     []field.Error
@@ -56,6 +57,13 @@ func newSteps(t testing.TB) *steps {
 	return p
 }
 
+// called notes that a seam was called.
+func (p *steps) called(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.calls = append(p.calls, name)
+}
+
 func (p *steps) Prune(obj map[string]any) (unknown []string, err error) {
 	if _, has := obj["unknown"]; has {
 		delete(obj, "unknown")
@@ -68,14 +76,14 @@ func (p *steps) Prune(obj map[string]any) (unknown []string, err error) {
 }
 
 func (p *steps) SetDefaults(obj map[string]any) {
-	p.calls = append(p.calls, "defaults")
+	p.called("defaults")
 	if p.defaults != nil {
 		p.defaults(obj)
 	}
 }
 
 func (p *steps) Validate(_, _ map[string]any, _ bool) []field.Error {
-	p.calls = append(p.calls, "validate")
+	p.called("validate")
 	return slices.Clone(p.errs)
 }
 
@@ -532,7 +540,7 @@ func TestSeamsInOrder(t *testing.T) {
 	} {
 		p := newSteps(t)
 		p.put(p.Bucket, "default/a", widgetA)
-		seam := func(name string) { p.calls = append(p.calls, name) }
+		seam := p.called
 		p.prepare = func(*Call, map[string]any, map[string]any) error { seam("prepare"); return nil }
 		p.beforeDelete = func(*Call, map[string]any) (bool, error) { seam("before"); return false, nil }
 		p.afterWrite = func(*store.Object) { seam("written") }

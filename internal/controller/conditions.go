@@ -40,10 +40,15 @@ func (c *controllers) syncCondition(ctx context.Context, at place) error {
 	if r == nil {
 		return nil
 	}
-	_, err := c.api.Internal(r, "update", "", at.key, "status").As(managerOfFlows).Modify(ctx, func(obj map[string]any) bool {
-		return setCondition(obj, c.dangling(obj))
-	})
-	return err
+	obj := c.api.Get(at.bucket.Name, "", at.key)
+	if obj == nil {
+		return nil
+	}
+	condition := c.dangling(obj)
+	if !setCondition(obj, condition) {
+		return nil
+	}
+	return configureStatus(ctx, c.api, r, managerOfFlows, at.key, map[string]any{"conditions": []any{condition}})
 }
 
 // has reports whether there is an object of a kind.

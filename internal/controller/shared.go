@@ -30,6 +30,9 @@ func startShared(ctx context.Context, a *api.API, o Own) (run func(ctx context.C
 		if err := a.Ensure(ctx, obj); err != nil {
 			return nil, err
 		}
+		if err := readyRange(ctx, a, obj); err != nil {
+			return nil, err
+		}
 	}
 	c := newControllers(a, o.CA)
 	c.definitionsOnly = o.DefinitionsOnly

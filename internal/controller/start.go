@@ -101,6 +101,9 @@ func Start(ctx context.Context, a *api.API, o Own) (run func(ctx context.Context
 		if _, _, err := a.Apply(ctx, obj); err != nil {
 			return nil, err
 		}
+		if err := readyRange(ctx, a, obj); err != nil {
+			return nil, err
+		}
 	}
 	a.RepairAddresses(ctx)
 	c := newControllers(a, o.CA)
@@ -125,11 +128,20 @@ func (o Own) serviceRanges() []map[string]any {
 		cidrs = append(cidrs, r.String())
 	}
 	return []map[string]any{{"kind": "ServiceCIDR", "apiVersion": "networking.k8s.io/v1",
-		"metadata": map[string]any{"name": "kubernetes"}, "spec": map[string]any{"cidrs": cidrs},
-		"status": map[string]any{"conditions": []any{map[string]any{
-			"type": "Ready", "status": "True", "reason": "", "message": "Kubernetes default Service CIDR is ready",
-			"lastTransitionTime": time.Now().UTC().Format(time.RFC3339),
-		}}}}}
+		"metadata": map[string]any{"name": "kubernetes"}, "spec": map[string]any{"cidrs": cidrs}}}
+}
+
+// readyRange says that obj, if it is a ServiceCIDR, can be used, unless something is said already: the services that
+// follow it get their addresses from there.
+func readyRange(ctx context.Context, a *api.API, obj map[string]any) error {
+	r := a.ForKind(tree.Text(obj, "apiVersion"), tree.Text(obj, "kind"))
+	if r == nil || r.Kind != "ServiceCIDR" || tree.At(a.Get(r.Bucket.Name, "", tree.Name(obj)), "status", "conditions") != nil {
+		return nil
+	}
+	return configureStatus(ctx, a, r, managerOfRanges, tree.Name(obj), map[string]any{"conditions": []any{map[string]any{
+		"type": "Ready", "status": "True", "message": "Kubernetes default Service CIDR is ready",
+		"lastTransitionTime": time.Now().UTC().Format(time.RFC3339),
+	}}})
 }
 
 // service returns the Service, the Endpoints and the EndpointSlice by which clients inside find the server

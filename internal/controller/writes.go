@@ -23,6 +23,8 @@ const (
 	managerOfControllers = "kube-controller-manager"
 	// managerOfFlows says whether the priority level of a flow schema is there, in kube-apiserver.
 	managerOfFlows = "api-priority-and-fairness-config-consumer-v1"
+	// managerOfRanges says that the range of services can be used, in kube-apiserver too.
+	managerOfRanges = "kubernetes-service-cidr-controller"
 	// managerOfFixtures applies what the user has named.
 	managerOfFixtures = "apichain-fixtures"
 )
@@ -30,6 +32,13 @@ const (
 // call returns a call of what upstream does in kube-controller-manager.
 func (c *controllers) call(r *api.Resource, verb, ns, name, subresource string) *api.Call {
 	return c.api.Internal(r, verb, ns, name, subresource).As(managerOfControllers)
+}
+
+// configureStatus applies what a manager says in the status of an object of the cluster.
+func configureStatus(ctx context.Context, a *api.API, r *api.Resource, manager, name string, says map[string]any) error {
+	return a.Internal(r, "patch", "", name, "status").As(manager).Configure(ctx, map[string]any{
+		"apiVersion": r.Group + "/" + r.Version, "kind": r.Kind, "metadata": map[string]any{"name": name}, "status": says,
+	})
 }
 
 // create makes an object, unless there is one already, or its namespace is going or gone.
