@@ -115,7 +115,7 @@ func TestAppliedByClients(t *testing.T) {
 				t.Errorf("after a dry run: %v, %v", live.Data, err)
 			}
 			patch, version := client.RawPatch("application/json-patch+json", []byte(`[{"op":"test","path":"/metadata/resourceVersion","value":"`+live.ResourceVersion+`"},`+
-				`{"op":"replace","path":"/metadata/managedFields","value":`+strings.ReplaceAll(text(renamed(live.ManagedFields)), "\n", "")+`}]`)), live.ResourceVersion
+				`{"op":"replace","path":"/metadata/managedFields","value":`+strings.ReplaceAll(text(takenOver(live.ManagedFields)), "\n", "")+`}]`)), live.ResourceVersion
 			if err := c.Patch(t.Context(), &live, patch, owner); err != nil || live.ResourceVersion == version {
 				t.Fatalf("renaming owners: %v", err)
 			}
@@ -135,8 +135,8 @@ func TestAppliedByClients(t *testing.T) {
 	})
 }
 
-// renamed are entries that are kustomize-controller's now, as if it had applied.
-func renamed(entries []metav1.ManagedFieldsEntry) (all []any) {
+// takenOver are entries that are kustomize-controller's now, as if it had applied.
+func takenOver(entries []metav1.ManagedFieldsEntry) (all []any) {
 	for i := range entries {
 		e, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&entries[i])
 		if err != nil {
