@@ -19,9 +19,9 @@ import (
 // agree on, and nothing that differs from one run to the next.
 //
 //	409 {"kind":"Status",...}                       a refusal is its whole status
-//	201 written                                     a success says whether the resource version is another than before
+//	200 written                                     a success says whether the resource version is another than before
 //	warning 299 - "..."                             then what was warned of
-//	{"manager":"a","operation":"Apply",...}         then each entry of metadata.managedFields without its time, byte for byte
+//	{"apiVersion":"v1","fieldsType":...}             then each entry of metadata.managedFields without its time, its fields byte for byte
 //	{"apiVersion":"v1",...}                         and the rest of the object
 //
 // Entries are in the order of their times on the wire, so here they are put into the order of their texts.
@@ -46,9 +46,10 @@ var mediaTypes = map[string]string{
 type owned struct {
 	a        *api
 	versions map[string]string
+	created  map[string]bool // by the last answer
 }
 
-func newOwned(a *api) *owned { return &owned{a: a, versions: map[string]string{}} }
+func newOwned(a *api) *owned { return &owned{a, map[string]string{}, map[string]bool{}} }
 
 // reply is an answer as it came: code, warnings and body.
 type reply struct {
@@ -108,7 +109,9 @@ func (w *owned) live(ctx context.Context, path string) (object, error) {
 func (w *owned) told(path string, r *reply) string {
 	var lines []string
 	for _, text := range r.warnings {
-		lines = append(lines, "warning "+text)
+		if aboutOwners.MatchString(text) {
+			lines = append(lines, "warning "+text)
+		}
 	}
 	var parsed struct {
 		Kind     string
@@ -121,7 +124,7 @@ func (w *owned) told(path string, r *reply) string {
 	_ = json.Unmarshal(parsed.Metadata["managedFields"], &entries)
 	var texts []string
 	for _, e := range entries {
-		texts = append(texts, timeOfEntry.ReplaceAllString(string(e), ""))
+		texts = append(texts, entryText(e))
 	}
 	slices.Sort(texts)
 	o := r.object()
@@ -130,9 +133,12 @@ func (w *owned) told(path string, r *reply) string {
 	written := "kept"
 	if w.versions[path] != version {
 		written = "written"
-		w.versions[path] = version
 	}
-	for _, name := range []string{"uid", "resourceVersion", "creationTimestamp", "managedFields"} {
+	if w.created[path] {
+		written = "created before" // kube-apiserver writes some kinds once more, with nothing changed that can be seen
+	}
+	w.versions[path], w.created[path] = version, r.code == http.StatusCreated
+	for _, name := range []string{"uid", "resourceVersion", "creationTimestamp", "generation", "managedFields"} {
 		delete(m, name)
 	}
 	b, _ := json.Marshal(o)
@@ -143,8 +149,22 @@ func (w *owned) told(path string, r *reply) string {
 	return strings.Join(slices.Concat([]string{fmt.Sprintf("%d %s", r.code, written)}, lines, texts, []string{rest}), "\n")
 }
 
-// steadyStatus is a status with what kube-apiserver reads from maps in an order: whose conflicts come first among the causes, and
-// the errors of typed values.
+// entryText is an entry without its time, with its names in an order and what it owns as it was written.
+func entryText(entry json.RawMessage) string {
+	var parts map[string]json.RawMessage
+	if json.Unmarshal(entry, &parts) != nil {
+		return string(entry)
+	}
+	delete(parts, "time")
+	var b strings.Builder
+	for i, name := range keys(parts) {
+		_, _ = fmt.Fprintf(&b, "%c%q:%s", "{,"[min(i, 1)], name, parts[name])
+	}
+	return b.String() + "}"
+}
+
+// steadyStatus is a status without what is not compared: in which order names are written, and conflicts and errors of typed
+// values come, which kube-apiserver reads from maps; and how a validation puts what it refuses, which is not about owners.
 func steadyStatus(body []byte) string {
 	var o object
 	if json.Unmarshal(body, &o) != nil {
@@ -152,17 +172,22 @@ func steadyStatus(body []byte) string {
 	}
 	causes, _ := at(o, "details", "causes").([]any)
 	message := textAt(o, "message")
-	if strings.HasPrefix(message, "Apply failed with") {
+	head, list, several := strings.Cut(message, "errors:\n")
+	switch kind := textAt(o, "details", "kind"); {
+	case strings.HasPrefix(message, "Apply failed with"):
 		slices.SortStableFunc(causes, func(a, b any) int { return strings.Compare(textAt(a, "message"), textAt(b, "message")) })
-	} else if head, list, ok := strings.Cut(message, "errors:\n"); ok {
+	case several:
 		all := strings.Split(list, "\n")
 		slices.Sort(all)
 		o["message"] = head + "errors:\n" + strings.Join(all, "\n")
-	} else {
-		return string(body)
+	case o["reason"] == "Invalid" && kind != "" && kind != "PatchOptions":
+		return "Invalid " + kind
 	}
 	return text(o)
 }
+
+// aboutOwners are the warnings that are compared.
+var aboutOwners = regexp.MustCompile(`managedFields|unknown field|duplicate field|already set`)
 
 // timeOfEntry is the time of an entry of managedFields.
 var timeOfEntry = regexp.MustCompile(`"time":"20\d\d-[^"]*",|,"time":"20\d\d-[^"]*"`)

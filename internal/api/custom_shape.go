@@ -43,15 +43,17 @@ type customShape struct {
 	compiled *schema.Schema
 
 	meta *kinds.Type
-	// scale is nil for a version without that subresource.
-	scale *scalePaths
+	// scale is nil for a version without that subresource. status says that the version, which is served or stored, has
+	// a status that is written by itself.
+	scale  *scalePaths
+	status bool
 }
 
 // schema returns the compiled schema, which the first caller waits for.
 func (s *customShape) schema() *schema.Schema {
 	s.once.Do(func() {
 		s.compiled, s.compile = s.compile(), nil
-		s.compiled.MetadataErrors = embeddedErrors
+		s.compiled.MetadataErrors, s.compiled.Metadata = embeddedErrors, s.meta.Owned()
 	})
 	return s.compiled
 }

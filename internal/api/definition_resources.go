@@ -85,6 +85,11 @@ func (c *Customs) compileVersions(crd, kept map[string]any, again func() map[str
 		if tree.At(v, "storage") == true {
 			d.storage = name
 		}
+		if scale := tree.Object(v, "subresources", "scale"); scale != nil {
+			d.shapes[name].scale = scalePathsOf(scale)
+		}
+		kept := tree.At(v, "served") == true || tree.At(v, "storage") == true
+		d.shapes[name].status = kept && tree.Object(v, "subresources", "status") != nil
 	}
 	d.fields = storage.AllSelectableFields(d.versions)
 	d.terminating = tree.At(kept, "metadata", "deletionTimestamp") != nil
@@ -128,6 +133,7 @@ func (c *Customs) newCustom(d *compiledVersions, row *kinds.Row, version any) *R
 		unserved:    tree.At(version, "served") != true,
 		terminating: d.terminating,
 		retired:     make(chan struct{}),
+		scale:       d.shapes[row.Version].scale,
 	}
 	// Objects are converted on their way to and from the store, by decode and encode.
 	if row.Version != d.storage {
@@ -135,10 +141,6 @@ func (c *Customs) newCustom(d *compiledVersions, row *kinds.Row, version any) *R
 	} else if len(d.versions) > 1 {
 		// Keys are sorted. An object with one in front of this is not found to be as stored, and decoded, which costs time alone.
 		r.storedHead = []byte(`{"apiVersion":"` + r.apiVersion() + `"`)
-	}
-	if scale := tree.Object(version, "subresources", "scale"); scale != nil {
-		r.scale = scalePathsOf(scale)
-		d.shapes[row.Version].scale = r.scale
 	}
 	c.api.admit(r)
 	return r

@@ -46,6 +46,10 @@ func (w *write) own() {
 		sent := w.next
 		if w.sent != nil {
 			sent = w.sent
+			w.shape.SetDefaults(sent)
+		}
+		if w.Sent != nil && w.info.Subresource == "" {
+			w.Sent(sent)
 		}
 		by := w.writer()
 		by.Update(w.was, sent)
@@ -149,76 +153,6 @@ func managerOfAgent(agent string) string {
 		b.WriteRune(r)
 	}
 	return b.String()
-}
-
-// versions are the versions of the objects of a resource, for a write to a subresource of it ("" is the object).
-type versions struct {
-	*Resource
-	subresource string
-	ctx         context.Context
-}
-
-// of returns the resource in a version, nil if that is not served.
-func (v versions) of(version string) *Resource {
-	if version == v.apiVersion() {
-		return v.Resource
-	}
-	for _, r := range v.forms {
-		if r.apiVersion() == version {
-			return r
-		}
-	}
-	return nil
-}
-
-// Schema implements patch.Versions.
-func (v versions) Schema(version string) (fieldset.Schema, bool) {
-	r := v.of(version)
-	if r == nil {
-		return nil, false
-	}
-	if s, ok := r.shape.(*customShape); ok {
-		return s.schema().Owned(), true
-	}
-	if t := r.Row.Type(); t != nil {
-		return t.Owned(), true
-	}
-	return fieldset.Deduced(), true
-}
-
-// Convert implements patch.Versions. Of a custom object that no webhook converts it is the version alone that changes (upstream): a
-// field that the other version does not have makes the write one whose owners cannot be counted.
-func (v versions) Convert(obj map[string]any, from, to string) (map[string]any, error) {
-	src, dst := v.of(from), v.of(to)
-	obj = tree.Copy(obj).(map[string]any)
-	if !v.custom {
-		if src.ToStored != nil {
-			src.ToStored(obj)
-		}
-		if dst.fromStored != nil {
-			dst.fromStored(obj)
-		} else {
-			obj["apiVersion"] = to
-		}
-		return obj, nil
-	}
-	if v.webhook == nil {
-		obj["apiVersion"] = to
-		return obj, nil
-	}
-	converted, _, err := v.ask(v.ctx, []map[string]any{obj}, to)
-	if err != nil {
-		return nil, err
-	}
-	return converted[0], nil
-}
-
-// Reset implements patch.Versions.
-func (v versions) Reset(version string) *fieldset.Filter {
-	if r := v.of(version); r != nil {
-		return r.Row.Resets(v.subresource)
-	}
-	return nil
 }
 
 // scaleVersions are the versions of a Scale: it has one.

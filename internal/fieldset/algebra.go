@@ -47,15 +47,33 @@ func (s Set) RecursiveDifference(o Set) Set {
 	return op.shrink(s, o)
 }
 
-// shrink is merge for an operation that never has more than s.
+// shrink is merge for an operation that never has more than s, and has all or nothing where no member of s is one of o.
 func (op *operation) shrink(s, o Set) Set {
-	if s.IsEmpty() || o.IsEmpty() {
-		if op.keepA {
-			return s
-		}
-		return Set{}
+	switch {
+	case meets(s, o, op.deep):
+		return Set{op.merge(make([]node, 0, len(s.nodes)), s, o)}
+	case op.keepA:
+		return s
 	}
-	return Set{op.merge(make([]node, 0, len(s.nodes)), s, o)}
+	return Set{}
+}
+
+// meets reports whether a member of a is one of b or, if deep is set, below one.
+func meets(a, b Set, deep bool) bool {
+	for i, j := 0, 0; i < len(a.nodes) && j < len(b.nodes); {
+		x, y := &a.nodes[i], &b.nodes[j]
+		c := x.element().Compare(y.element())
+		if c == 0 && (y.mark != 0 && (deep || x.mark != 0) || meets(a.below(i), b.below(j), deep)) {
+			return true
+		}
+		if c <= 0 {
+			i += int(x.size)
+		}
+		if c >= 0 {
+			j += int(y.size)
+		}
+	}
+	return false
 }
 
 // merge appends to out what the operation makes of a and b.
@@ -110,99 +128,4 @@ func (s Set) Leaves() Set {
 		out[i].mark = marked(out[i].size == 1)
 	}
 	return Set{out}
-}
-
-// MembersNamed returns s and, as members of it, the fields on the way to members which the schema names.
-func (s Set) MembersNamed(schema Schema) Set {
-	out := append([]node(nil), s.nodes...)
-	nameMembers(out, schema)
-	return Set{out}
-}
-
-// nameMembers is MembersNamed for nodes, which it changes, and the place that they are below.
-func nameMembers(nodes []node, schema Schema) {
-	if schema == nil {
-		return
-	}
-	atom := schema.Atom()
-	for i := 0; i < len(nodes); i += int(nodes[i].size) {
-		var place Schema
-		switch {
-		case nodes[i].kind == FieldKind && atom.Map != NoMap:
-			var named bool
-			place, named = schema.Field(nodes[i].text)
-			nodes[i].mark |= marked(named)
-		case nodes[i].kind == KeyKind && atom.List != NoList:
-			place = schema.Items()
-		}
-		nameMembers(nodes[i+1:i+int(nodes[i].size)], place)
-	}
-}
-
-// Whole returns s as it is under a schema which owns as a whole some maps and lists that s has parts of: each of them is a
-// member, and nothing in it is. Of what may be of several sorts the first of map, scalar and list counts, and what is
-// below a map whose fields nobody has told is left alone. Nothing is copied where there is no such part.
-func (s Set) Whole(schema Schema) Set {
-	if !hasParts(s, schema) {
-		return s
-	}
-	return Set{whole(make([]node, 0, len(s.nodes)), s, schema)}
-}
-
-// hasParts reports whether s, which is below a place, has parts of what is owned as a whole.
-func hasParts(s Set, schema Schema) bool {
-	for i := 0; i < len(s.nodes) && schema != nil; i += int(s.nodes[i].size) {
-		if s.nodes[i].size == 1 {
-			continue
-		}
-		if place := partOf(schema, s.nodes[i].text); isWhole(place) || hasParts(s.below(i), place) {
-			return true
-		}
-	}
-	return false
-}
-
-// whole appends what Whole makes of s, which is below a place; without a place, all of it.
-func whole(out []node, s Set, schema Schema) []node {
-	for i := 0; i < len(s.nodes); i += int(s.nodes[i].size) {
-		n, at := s.nodes[i], len(out)
-		out = append(out, n)
-		if n.size > 1 {
-			if place := partOf(schema, n.text); isWhole(place) {
-				out[at].mark = member
-			} else {
-				out = whole(out, s.below(i), place)
-			}
-		}
-		out = closed(out, at)
-	}
-	return out
-}
-
-// isWhole reports whether a place is owned as a whole.
-func isWhole(place Schema) bool {
-	switch atom := atomOf(place); atom.sort() {
-	case mapSort:
-		return atom.Map == Atomic && !atom.Untold
-	case listSort:
-		return atom.List == AtomicList
-	}
-	return false
-}
-
-// partOf returns the place of a part of a place, the field of that name of a map or an element of a list; nil where a place has none
-// that anybody has told of.
-func partOf(schema Schema, name string) Schema {
-	switch atom := atomOf(schema); atom.sort() {
-	case mapSort:
-		if atom.Map == Granular && !atom.Untold {
-			place, _ := schema.Field(name)
-			return place
-		}
-	case listSort:
-		if atom.List != AtomicList {
-			return schema.Items()
-		}
-	}
-	return nil
 }

@@ -1,6 +1,7 @@
 package fieldset
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,9 +21,10 @@ import (
 // colon, and one whose rest is no JSON, is an error.
 
 // AppendJSON appends s as FieldsV1 to b and returns the extended slice. The empty set is {}.
-func (s Set) AppendJSON(b []byte) []byte {
-	return append(s.appendNodes(append(b, '{')), '}')
-}
+func (s Set) AppendJSON(b []byte) []byte { return append(s.appendNodes(append(b, '{')), '}') }
+
+// AppendJSONByText is AppendJSON with keys in the order of their texts, as upstream has them where FieldsV1 has been a tree.
+func (s Set) AppendJSONByText(b []byte) []byte { return s.byText().AppendJSON(b) }
 
 // appendNodes appends the nodes of s without braces.
 func (s Set) appendNodes(b []byte) []byte {
@@ -41,6 +43,36 @@ func (s Set) appendNodes(b []byte) []byte {
 		b = append(b, '}')
 	}
 	return b
+}
+
+// byText returns the nodes of s in the order of the texts of their keys, which is no Set for anything but to be written.
+func (s Set) byText() Set {
+	out := slices.Clone(s.nodes)
+	sortByText(out)
+	return Set{out}
+}
+
+// sortByText puts nodes in the order of the texts of their keys, first those below them.
+func sortByText(nodes []node) {
+	var siblings []Set
+	for i := 0; i < len(nodes); i += int(nodes[i].size) {
+		sibling := nodes[i : i+int(nodes[i].size)]
+		sortByText(sibling[1:])
+		siblings = append(siblings, Set{sibling})
+	}
+	byText := func(a, b Set) int {
+		x, y := &a.nodes[0], &b.nodes[0]
+		return cmp.Or(cmp.Compare(letters[x.kind], letters[y.kind]), strings.Compare(x.text, y.text))
+	}
+	if slices.IsSortedFunc(siblings, byText) {
+		return
+	}
+	slices.SortFunc(siblings, byText)
+	var out []node
+	for _, s := range siblings {
+		out = append(out, s.nodes...)
+	}
+	copy(nodes, out)
 }
 
 // letters are those of the kinds.
@@ -260,7 +292,7 @@ func parseKey(key string) (Element, error) {
 		return Element{}, nil
 	}
 	if len(key) < 2 {
-		return Element{}, errors.New("key must be 2 characters long:")
+		return Element{}, errors.New("key must be 2 characters long")
 	}
 	if key[1] != ':' {
 		return Element{}, fmt.Errorf("missing colon: %v", key)

@@ -1,6 +1,7 @@
 package fieldset
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -75,8 +76,8 @@ func TestParseErrors(t *testing.T) {
 		`17`:                            "expected an object at byte 0",
 		`{"f:a":[]}`:                    "expected an object at byte 7",
 		`{"f:a":true}`:                  "expected an object at byte 7",
-		`{"f":{}}`:                      "key must be 2 characters long:",
-		`{"":{}}`:                       "key must be 2 characters long:",
+		`{"f":{}}`:                      "key must be 2 characters long",
+		`{"":{}}`:                       "key must be 2 characters long",
 		`{"ff":{}}`:                     "missing colon: ff",
 		`{"ä:":{}}`:                     "missing colon: ä:",
 		`{"v:":{}}`:                     "unexpected end of JSON input",
@@ -100,6 +101,23 @@ func TestParseErrors(t *testing.T) {
 			t.Errorf("%.80s: %v, want %s", text, err, want)
 		}
 	}
+}
+
+// TestByText has keys in the order of what upstream sorts as the names of an object.
+func TestByText(t *testing.T) {
+	s := parse(t, `{"f:b":{".":{},"k:{\"p\":443}":{"i:10":{},"i:2":{}},"k:{\"p\":1000}":{},"v:9":{},"v:10":{}},"f:a":{},"i:0":{},"k:{}":{}}`)
+	want := `{"f:a":{},"f:b":{".":{},"k:{\"p\":1000}":{},"k:{\"p\":443}":{"i:10":{},"i:2":{}},"v:10":{},"v:9":{}},"i:0":{},"k:{}":{}}`
+	if got := string(s.AppendJSONByText(nil)); got != want {
+		t.Errorf("%s, want\n%s", got, want)
+	}
+	var v any
+	if err := json.Unmarshal([]byte(want), &v); err != nil {
+		t.Fatal(err)
+	}
+	if sorted, err := json.Marshal(v); err != nil || string(sorted) != want {
+		t.Errorf("%s is not in order: %s %v", want, sorted, err)
+	}
+	is(t, "the set itself", s, string(parse(t, want).AppendJSON(nil)))
 }
 
 // TestAppendJSONAppends checks that what was there before stays.

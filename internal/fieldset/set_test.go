@@ -247,8 +247,8 @@ func TestWhole(t *testing.T) {
 		`{"f:selector":{}}`:                `{"f:selector":{}}`,
 		`{"f:selector":{".":{},"f:a":{}}}`: `{"f:selector":{}}`,
 		`{"f:env":{"k:{\"name\":\"a\"}":{"f:args":{"i:0":{}},"f:selector":{"f:a":{}}}},"f:z":{"f:y":{}}}`: `{"f:env":{"k:{\"name\":\"a\"}":{"f:args":{},"f:selector":{}}},"f:z":{"f:y":{}}}`,
-		`{"f:data":{"f:selector":{"f:a":{}}}}`:   `{"f:data":{"f:selector":{"f:a":{}}}}`,
-		`{"f:text":{"f:selector":{"f:a":{}}}}`:   `{"f:text":{"f:selector":{"f:a":{}}}}`,
+		`{"f:data":{"f:selector":{"f:a":{}}}}`: `{"f:data":{"f:selector":{"f:a":{}}}}`,
+		`{"f:text":{"f:selector":{"f:a":{}}}}`: `{"f:text":{"f:selector":{"f:a":{}}}}`,
 	} {
 		s := parse(t, text)
 		is(t, text, s.Whole(objectPlace), want)

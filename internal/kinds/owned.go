@@ -108,7 +108,7 @@ func mapOwned(said string, otherwise fieldset.Map) fieldset.Map {
 func (f ownedField) Field(name string) (fieldset.Schema, bool) {
 	switch {
 	case f.of.IsMap && f.of.IsList:
-		return ownedList{f.of}, false
+		return ownedList(f), false
 	case f.of.IsMap:
 		return f.of.element(), false
 	case f.of.IsList:

@@ -3,7 +3,6 @@ package patch
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,14 +16,14 @@ import (
 //
 //	live                 owners                      helm applies          merged
 //	replicas: 3          helm: replicas, image       image: b              image: b
-//	image: a             kubectl: labels.x           labels: {y: "2"}      labels: {x: "1", y: "2"}
-//	labels: {x: "1"}                                                       owners: helm: image, labels.y; kubectl: labels.x
+//	image: a             kubectl: labels, labels.x   labels: {z: "2"}      labels: {x: "1", z: "2"}
+//	labels: {x: "1"}                                                       helm: image, labels.z; kubectl as before
 //
 // An apply goes through these steps, each of which has a file of its own or a function below:
 //
 //  1. Validate. What is applied fits the schema, or nobody could say who owns what (apply_validate.go).
 //  2. Reconcile. The schema may have changed since the sets were written: who owned fields of what is atomic now owns
-//     the whole of it (apply_reconcile.go).
+//     the whole of it (fieldset.Set.Whole).
 //  3. Merge the configuration into the live object by the schema's list and map types. That adds and changes, and never
 //     removes: replicas is still there (apply_merge.go).
 //  4. Own. The set of the configuration becomes the manager's, less what a write of this kind never changes and hence
@@ -37,8 +36,8 @@ import (
 // An update has no configuration, so it begins with two objects and has but 2 and 6: it always has force, and the manager
 // adds what changed to what it owned.
 //
-// A manager's set is in the version of the API in which it wrote. Objects are converted to that version, sets never are.
-// An owner in a version that is not served any more is dropped.
+// A manager's set is in the version of the API in which it wrote. Objects are converted to that version, sets never are,
+// and what comes of a conversion has to fit its schema. An owner in a version that is not served any more is dropped.
 //
 // The rules, and the texts of errors, are those of upstream's structured-merge-diff: its scenarios are the tests here, and
 // interop/ runs it beside this. What it does in strange cases is kept, with the reason where it is done.
@@ -100,12 +99,11 @@ func UpdateOwners(live, next map[string]any, version, manager string, owners Own
 	if err != nil {
 		return nil, err
 	}
-	changes, err := w.settle(next, true)
+	c, err := w.settle(next, true)
 	if err != nil {
 		return nil, err
 	}
-	set := w.owners[manager].Set.Difference(changes.Removed).Union(changes.Modified).Union(changes.Added)
-	w.own(set, false)
+	w.own(w.owners[manager].Set.Difference(c.gone).Union(c.set), false)
 	return w.owners, nil
 }
 
@@ -116,23 +114,27 @@ func UpdateOwners(live, next map[string]any, version, manager string, owners Own
 func Apply(live, config map[string]any, version, manager string, force bool, owners Owners, v Versions) (
 	merged map[string]any, _ Owners, err error,
 ) {
+	schema, ok := v.Schema(version)
+	if !ok {
+		return nil, nil, errNotServed
+	}
+	if err := Validate(object(config), schema, false); err != nil {
+		return nil, nil, err
+	}
+	if err := Validate(object(live), schema, true); err != nil {
+		return nil, nil, err
+	}
 	w, err := begin(live, version, manager, owners, v)
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := Validate(object(config), w.schema, false); err != nil {
-		return nil, nil, err
-	}
-	if err := Validate(object(live), w.schema, true); err != nil {
-		return nil, nil, err
-	}
-	set, err := fieldset.Of(object(config), w.schema)
+	set, err := fieldset.Of(object(config), schema)
 	if err != nil {
 		return nil, nil, fmt.Errorf("failed to get field set: %v", err)
 	}
 	last := w.owners[manager]
 	w.own(set, true)
-	result, changed := merge(object(live), object(config), w.schema)
+	result, changed := merge(object(live), object(config), schema)
 	merged, _ = result.(map[string]any)
 	// Who applies the same fields as before removes none.
 	if now := w.owners[manager]; !last.Set.IsEmpty() && (last.Version != version || !last.Set.Equal(now.Set)) {
@@ -164,27 +166,52 @@ func object(o map[string]any) any {
 // write is a write of an object while it is thought about.
 type write struct {
 	live             map[string]any
+	converted        map[string]map[string]any // the live object in other versions
 	version, manager string
-	schema           fieldset.Schema
 	owners           Owners
 	versions         Versions
 }
 
-// begin returns a write with owners of its own, reconciled with the schemas of their versions.
+// begin returns a write with owners of its own, reconciled with the schemas of their versions, in which the live object
+// has to be possible: the error is that of its conversion.
 func begin(live map[string]any, version, manager string, owners Owners, v Versions) (*write, error) {
-	schema, ok := v.Schema(version)
-	if !ok {
+	if _, ok := v.Schema(version); !ok {
 		return nil, errNotServed
 	}
-	w := &write{live: live, version: version, manager: manager, schema: schema, versions: v, owners: make(Owners, len(owners)+1)}
+	w := &write{live: live, version: version, manager: manager, versions: v, owners: make(Owners, len(owners)+1)}
 	for name, o := range owners {
-		if schema, ok := v.Schema(o.Version); ok {
-			if o.Set = reconcile(o.Set, schema); !o.Set.IsEmpty() {
-				w.owners[name] = o
-			}
+		schema, ok := v.Schema(o.Version)
+		if !ok {
+			continue
+		}
+		if _, err := w.liveIn(o.Version); err != nil {
+			return nil, err
+		}
+		if o.Set = o.Set.Whole(schema); !o.Set.IsEmpty() {
+			w.owners[name] = o
 		}
 	}
 	return w, nil
+}
+
+// liveIn returns the live object in a version. Managers mostly write in the same one, so it is seldom converted, and then
+// once for each version.
+func (w *write) liveIn(version string) (map[string]any, error) {
+	if version == w.version {
+		return w.live, nil
+	}
+	if o, ok := w.converted[version]; ok {
+		return o, nil
+	}
+	o, err := w.convert(w.live, w.version, version)
+	if err != nil {
+		return nil, err
+	}
+	if w.converted == nil {
+		w.converted = map[string]map[string]any{}
+	}
+	w.converted[version] = o
+	return o, nil
 }
 
 // own makes set, less what this write never changes, the manager's.
@@ -197,66 +224,81 @@ func (w *write) own(set fieldset.Set, applied bool) {
 	w.owners[w.manager] = Owner{Set: set, Version: w.version, Applied: applied}
 }
 
+// changes is what a write changes of an object in some version: set has what is modified or added, gone what is removed.
+type changes struct{ set, gone fieldset.Set }
+
 // settle takes from all other managers what the write changes of theirs, and returns what it changes at all, in its own
-// version. Without force it is *Conflicts if others own something of that.
-func (w *write) settle(next map[string]any, force bool) (fieldset.Comparison, error) {
+// version. Without force it is *Conflicts if others own something of what is set.
+func (w *write) settle(next map[string]any, force bool) (changes, error) {
 	own, err := w.changes(next, w.version)
 	if err != nil {
 		return own, err
 	}
-	// Managers mostly write in the same version, so objects are seldom converted, and then once for each version.
-	in := map[string]fieldset.Comparison{w.version: own}
+	var in map[string]changes // by other versions
 	var conflicts []Conflict
-	for _, name := range slices.Sorted(maps.Keys(w.owners)) {
-		o := w.owners[name]
+	for name, o := range w.owners {
 		if name == w.manager {
 			continue
 		}
-		changes, ok := in[o.Version]
+		c, ok := own, o.Version == w.version
 		if !ok {
-			if changes, err = w.changes(next, o.Version); err != nil {
+			c, ok = in[o.Version]
+		}
+		if !ok {
+			if c, err = w.changes(next, o.Version); err != nil {
 				return own, err
 			}
-			in[o.Version] = changes
+			if in == nil {
+				in = map[string]changes{}
+			}
+			in[o.Version] = c
 		}
-		touched := o.Set.Intersection(changes.Modified.Union(changes.Added))
+		taken := o.Set.Intersection(c.set)
 		if !force {
-			conflicts = appendConflicts(conflicts, name, nil, touched)
+			conflicts = appendConflicts(conflicts, name, nil, taken)
 		}
-		if o.Set = o.Set.Difference(touched).Difference(changes.Removed); o.Set.IsEmpty() {
+		if o.Set = o.Set.Difference(taken).Difference(c.gone); o.Set.IsEmpty() {
 			delete(w.owners, name)
 			continue
 		}
 		w.owners[name] = o
 	}
 	if len(conflicts) > 0 {
+		slices.SortStableFunc(conflicts, func(a, b Conflict) int { return strings.Compare(a.Manager, b.Manager) })
 		return own, &Conflicts{conflicts}
 	}
 	return own, nil
 }
 
 // changes compares live with next in a version, and leaves out what a write never changes there.
-func (w *write) changes(next map[string]any, version string) (c fieldset.Comparison, err error) {
+func (w *write) changes(next map[string]any, version string) (changes, error) {
 	schema, _ := w.versions.Schema(version)
-	live, err := w.convert(w.live, w.version, version)
+	live, err := w.liveIn(version)
 	if err != nil {
-		return c, fmt.Errorf("failed to convert old object: %v", err)
+		return changes{}, fmt.Errorf("failed to convert old object: %v", err)
 	}
 	if next, err = w.convert(next, w.version, version); err != nil {
-		return c, fmt.Errorf("failed to convert new object: %v", err)
+		return changes{}, fmt.Errorf("failed to convert new object: %v", err)
 	}
-	if c, err = fieldset.Compare(object(live), object(next), schema); err != nil {
-		return c, fmt.Errorf("failed to compare objects: %v", err)
+	c, err := fieldset.Compare(object(live), object(next), schema)
+	if err != nil {
+		return changes{}, fmt.Errorf("failed to compare objects: %v", err)
 	}
-	return c.Filtered(w.versions.Reset(version)), nil
+	c = c.Filtered(w.versions.Reset(version))
+	return changes{set: c.Modified.Union(c.Added), gone: c.Removed}, nil
 }
 
-// convert returns an object in another version, and what is no object, or is in that version, as it is.
+// convert returns an object in another version that is served, and what is no object, or is in that version, as it is.
 func (w *write) convert(o map[string]any, from, to string) (map[string]any, error) {
 	if o == nil || from == to {
 		return o, nil
 	}
-	return w.versions.Convert(o, from, to)
+	o, err := w.versions.Convert(o, from, to)
+	if err != nil {
+		return nil, err
+	}
+	schema, _ := w.versions.Schema(to)
+	return o, Validate(o, schema, false)
 }
 
 // appendConflicts appends the members of a set as conflicts with a manager. Messages have the members of each level

@@ -164,14 +164,29 @@ func removeFields(m map[string]any, set fieldset.Set, s fieldset.Schema) any {
 
 // removeItems is remove for the elements of a list.
 func removeItems(list []any, set fieldset.Set, keys []string, place fieldset.Schema) any {
+	var at index
+	var nodes []struct {
+		member bool
+		below  fieldset.Set
+	}
+	set.Elements(func(e fieldset.Element, member bool, below fieldset.Set) {
+		at.add(e)
+		nodes = append(nodes, struct {
+			member bool
+			below  fieldset.Set
+		}{member, below})
+	})
 	out := make([]any, 0, len(list))
 	for _, item := range list {
 		e, _ := fieldset.KeyOf(item, keys, place)
-		if set.Has(fieldset.Path{e}) {
-			continue
-		}
-		if below := set.WithPrefix(e); !below.IsEmpty() {
-			item = remove(item, below, place)
+		if i := at.find(e); i >= 0 {
+			if nodes[i].member {
+				continue
+			}
+			// An element of which nothing is left cannot stay, having no key. Upstream has a null there, and may fail for it.
+			if item = remove(item, nodes[i].below, place); item == nil {
+				continue
+			}
 		}
 		out = append(out, item)
 	}
