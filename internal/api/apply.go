@@ -64,12 +64,12 @@ func (q *Call) applyTo(old *store.Object, c *configuration) error {
 	if w.next, err = q.applied(&by, w.was, c); err != nil {
 		return err
 	}
+	// Nothing is unknown in what comes out, since the schema has been asked, which does not know what a quantity is.
+	if _, err := w.shape.Prune(w.next); err != nil {
+		return status.Unexplained(by.Unconverted(c.object, err))
+	}
 	if old == nil {
 		return w.insertApplied()
-	}
-	// Of what comes out nothing is unknown: the schema has been asked.
-	if _, err := w.shape.Prune(w.next); err != nil {
-		return status.Unexplained(err.Error())
 	}
 	if err := w.checkTarget(w.next); err != nil {
 		return err
@@ -123,9 +123,6 @@ func (w *write) insertApplied() error {
 	}
 	if err := q.checkTarget(w.next); err != nil {
 		return err
-	}
-	if _, err := w.shape.Prune(w.next); err != nil {
-		return status.Unexplained(err.Error())
 	}
 	delete(tree.Metadata(w.next), "resourceVersion") // there is nothing that it could be of
 	if err := q.mayCreate(); err != nil {

@@ -46,6 +46,10 @@ func (w *write) own() {
 		sent := w.next
 		if w.sent != nil {
 			sent = w.sent
+			w.shape.SetDefaults(sent)
+		}
+		if w.Sent != nil && w.info.Subresource == "" {
+			w.Sent(sent)
 		}
 		by := w.writer()
 		by.Update(w.was, sent)

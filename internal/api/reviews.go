@@ -45,6 +45,10 @@ func (q *Call) answerReview() error {
 		return err
 	}
 	q.wipeReview(obj)
+	if !q.api.Config.NoManagedFields {
+		by := q.writer()
+		by.Update(nil, obj)
+	}
 	if err := q.review(q, obj); err != nil {
 		return err
 	}

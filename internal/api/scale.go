@@ -168,17 +168,11 @@ type scaleOwners struct {
 // owned returns the owners of the object was.
 func (v scaleView) owned(was map[string]any) scaleOwners {
 	o := scaleOwners{
-		off: v.api.Config.NoManagedFields, writer: v.writer(), paths: managed.ScalePaths{}, version: v.apiVersion(),
+		off: v.api.Config.NoManagedFields, writer: v.writer(), paths: v.ownedReplicas(), version: v.apiVersion(),
 		parent: tree.Object(was, "metadata")["managedFields"],
 	}
 	o.writer.Version, o.writer.Kind = managed.ScaleVersion, "Scale"
 	o.writer.Versions, o.writer.Empty = scaleVersions{v.api.Kinds.Type(scaleType)}, nil
-	for _, r := range append(v.forms, v.Resource) {
-		o.paths[r.apiVersion()] = nil
-		if r.scale != nil {
-			o.paths[r.apiVersion()] = r.scale.spec
-		}
-	}
 	return o
 }
 

@@ -151,6 +151,12 @@ func (w *Writer) named(obj map[string]any) string {
 	return tree.Text(obj, "metadata", "namespace") + "/" + tree.Name(obj) + "; " + groupVersionKind(w.Version, w.Kind)
 }
 
+// Unconverted says in upstream's words that what comes of a configuration is no object of its kind.
+func (w *Writer) Unconverted(config map[string]any, err error) string {
+	return "failed to convert new object (" + w.named(config) + ") to proper version: unable to convert unstructured object to " +
+		groupVersionKind(w.Version, w.Kind) + ": " + err.Error()
+}
+
 // conflict returns the error of conflicts, of which there is at least one.
 func conflict(conflicts []patch.Conflict) *Conflict {
 	c := &Conflict{}

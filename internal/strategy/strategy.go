@@ -24,6 +24,8 @@ import (
 
 // Strategy is what a kind does beyond its row. Each may be nil.
 type Strategy struct {
+	// Sent changes what an update or a create sends as upstream's conversion of it does, before it is said who owns what.
+	Sent func(obj map[string]any)
 	// Prepare changes an object that is to be stored, before it is judged. old is nil for a create.
 	// It is called for writes of the object itself, with a status that is old's where that is a
 	// subresource.

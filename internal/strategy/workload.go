@@ -54,7 +54,7 @@ func workloadStrategies() map[kinds.Key]Strategy {
 		},
 		kinds.NewKey("apps", "v1", "ReplicaSet"):          {Prepare: prepareTemplate, Warnings: hostNameWarnings},
 		kinds.NewKey("apps", "v1", "StatefulSet"):         {Prepare: prepareTemplate, Warnings: statefulSetWarnings},
-		kinds.NewKey("apps", "v1", "DaemonSet"):           {Prepare: prepareDaemonSet},
+		kinds.NewKey("apps", "v1", "DaemonSet"):           {Prepare: prepareDaemonSet, Sent: sentDaemonSet},
 		kinds.NewKey("batch", "v1", "Job"):                {Prepare: prepareJob, Warnings: jobWarnings("spec")},
 		kinds.NewKey("batch", "v1", "CronJob"):            {Prepare: prepareCronJob, Warnings: cronJobWarnings},
 		kinds.NewKey("node.k8s.io", "v1", "RuntimeClass"): {Warnings: runtimeClassWarnings},

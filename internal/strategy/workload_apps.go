@@ -275,6 +275,13 @@ func prepareDaemonSet(obj, old map[string]any) {
 	tree.Set(obj, strconv.FormatInt(max(n, least), 10), "metadata", "annotations", templateGeneration)
 }
 
+// sentDaemonSet counts no changes where nothing is said of them: a number is what upstream has, and writes.
+func sentDaemonSet(obj map[string]any) {
+	if tree.Text(obj, "metadata", "annotations", templateGeneration) == "" {
+		tree.Set(obj, "0", "metadata", "annotations", templateGeneration)
+	}
+}
+
 // checkControllerRevision is about the data, which no update changes.
 // A revision is what its controller goes back to, which must find it as it was. An update that changes
 // anything else may.
