@@ -293,7 +293,7 @@ func parseKey(key string) (Element, error) {
 		return Element{}, nil
 	}
 	if len(key) < 2 {
-		return Element{}, errors.New("key must be 2 characters long:")
+		return Element{}, errors.New("key must be 2 characters long")
 	}
 	if key[1] != ':' {
 		return Element{}, fmt.Errorf("missing colon: %v", key)
