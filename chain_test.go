@@ -234,6 +234,7 @@ var layers = map[string]map[string]string{
 	"internal/journal":   {"internal/store": "it keeps the commits of a store"},
 	"internal/etcd":      {"internal/etcd/wire": "etcd is spoken to in its messages", "internal/store": "it keeps the writes of a store"},
 	"internal/openapi":   {"internal/tree": "documents are trees"},
+	"internal/managed":   {"internal/fieldset": "an entry has a set of fields", "internal/patch": "who owns what after a write is its matter", "internal/tree": "objects are trees"},
 	"internal/discovery": {"internal/kinds": "built-in kinds are shown from their table", "internal/openapi": "documents of other servers are merged into ours", "internal/request": "the Accept header chooses the form", "internal/status": "refusals", "internal/tree": "schemas of definitions are trees"},
 	"internal/audit":     {"internal/field": "a rule names API groups", "internal/request": "rules and events tell of requests and users", "internal/status": "an event has the Status of its answer", "internal/tree": "a policy is a file in YAML"},
 	"internal/auth":      {"internal/field": "a service account's name obeys the rules for names", "internal/request": "it finds users and judges what they ask for", "internal/status": "a refusal is a 401 or a 403", "internal/tree": "its configuration is YAML"},
@@ -247,7 +248,8 @@ var layers = map[string]map[string]string{
 	},
 	"internal/api": {
 		"internal/allocator": "services get addresses and ports", "internal/auth": "access reviews ask the authorizer, token requests are signed", "internal/discovery": "a definition that is served is put into the catalog",
-		"internal/fieldset": "a resource says how its objects are owned", "internal/field": "what is wrong with an object is errors of fields", "internal/kinds": "a resource is a row of kinds", "internal/patch": "the patch verb",
+		"internal/fieldset": "a resource says how its objects are owned", "internal/managed": "each write counts who owns which fields",
+		"internal/field": "what is wrong with an object is errors of fields", "internal/kinds": "a resource is a row of kinds", "internal/patch": "the patch verb",
 		"internal/request": "a call has the scope of its request", "internal/schema": "the shape of a custom resource is a schema", "internal/selector": "lists and watches select",
 		"internal/status": "refusals", "internal/storage": "of a definition, the values that are kept beside objects", "internal/store": "the verbs are over the store", "internal/strategy": "a built-in kind has rules that no row can say", "internal/tree": "objects are trees while they change",
 	},
