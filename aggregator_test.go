@@ -162,9 +162,13 @@ func TestHandedOver(t *testing.T) {
 		code, _ := c.Try("GET", "/apis/apps/v1/deployments", nil)
 		return code == 503 || code == 200
 	})
-	c.Must(200, "PUT", path, map[string]any{
-		"kind": "APIService", "apiVersion": "apiregistration.k8s.io/v1", "spec": before["spec"],
-		"metadata": map[string]any{"name": "v1.apps", "resourceVersion": tree.Text(c.Must(200, "GET", path, nil), "metadata", "resourceVersion")},
+	c.Soon("it is handed back", func() bool {
+		// What the probe finds is written in between.
+		code, _ := c.Try("PUT", path, map[string]any{
+			"kind": "APIService", "apiVersion": "apiregistration.k8s.io/v1", "spec": before["spec"],
+			"metadata": map[string]any{"name": "v1.apps", "resourceVersion": tree.Text(c.Must(200, "GET", path, nil), "metadata", "resourceVersion")},
+		})
+		return code == 200
 	})
 	if list := c.Must(200, "GET", "/apis/apps/v1/deployments", nil); list["kind"] != "DeploymentList" {
 		t.Errorf("back here: %v", list)

@@ -524,7 +524,7 @@ func FuzzExplain(f *testing.F) {
 			if w.Code != 200 && w.Code != 400 || w.Body.Len() == 0 || accept == "application/json" && !json.Valid(w.Body.Bytes()) {
 				t.Errorf("%d %s", w.Code, w.Body)
 			}
-			if took := time.Since(began); took > 5*time.Second {
+			if took := time.Since(began); took > 30*time.Second {
 				t.Errorf("took %v", took)
 			}
 		}

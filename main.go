@@ -96,6 +96,7 @@
 //	internal/strategy   what kinds do that no row can say: defaults, rules, warnings
 //	internal/schema     the schemas of custom resources, and what a definition must obey
 //	internal/patch      JSON patch, merge patch, strategic merge, and apply
+//	internal/managed    metadata.managedFields: who owns which fields, as objects say it
 //	internal/atomicfile files that are there whole or not at all
 //	internal/flags      the command line: sections of help, every problem at once
 //	internal/kubeflags  the command line of kube-apiserver, as pflag reads it

@@ -467,7 +467,7 @@ func (w smdWriter) parse(t *testing.T, fail func(what, got, want string)) (fine 
 // TestFieldSetsByBoth compares sets, differences and operations on objects and on texts. APICHAIN_FIELDSETS says how many.
 func TestFieldSetsByBoth(t *testing.T) {
 	fine, read := 0, 0
-	steps, _ := environment(t, "APICHAIN_FIELDSETS", 3000)
+	steps, _ := environment(t, "APICHAIN_FIELDSETS", 1000)
 	for seed := range uint64(steps) {
 		w := smdWriter{rand.New(rand.NewPCG(seed, 15))}
 		fail := func(what, got, want string) { t.Fatalf("seed %d: %s is\n%s\nwant\n%s", seed, what, got, want) }
@@ -480,5 +480,49 @@ func TestFieldSetsByBoth(t *testing.T) {
 	}
 	if t.Logf("%d steps: %d pairs of objects, %d pairs of texts that both take", steps, fine, read); fine < steps/2 || read < steps/4 {
 		t.Error("too few")
+	}
+}
+
+// BenchmarkFieldSetsByBoth is what the same costs upstream: to read a set, to make that of an object, to compare two.
+func BenchmarkFieldSetsByBoth(b *testing.B) {
+	w := smdWriter{rand.New(rand.NewPCG(1, 15))}
+	m := map[string]any{}
+	for i := range 10 {
+		inner := map[string]any{}
+		for j := range 10 {
+			inner[fmt.Sprint("field", j)] = w.scalar("string")
+		}
+		m[fmt.Sprint("part", i)] = inner
+	}
+	old, next := any(m), tree.Copy(m)
+	tree.Set(next.(map[string]any), "new", "part5", "field5")
+	set, err := fieldset.Of(old, fieldset.Deduced())
+	if err != nil {
+		b.Fatal(err)
+	}
+	text := set.AppendJSON(nil)
+	l, err := smd.DeducedParseableType.FromUnstructured(old)
+	r, err2 := smd.DeducedParseableType.FromUnstructured(next)
+	if err != nil || err2 != nil {
+		b.Fatal(err, err2)
+	}
+	for _, c := range []struct {
+		name         string
+		ours, theirs func() error
+	}{
+		{"parse", func() error { _, err := fieldset.Parse(text); return err }, func() error { return new(fieldpath.Set).FromJSON(bytes.NewReader(text)) }},
+		{"of", func() error { _, err := fieldset.Of(old, fieldset.Deduced()); return err }, func() error { _, err := l.ToFieldSet(); return err }},
+		{"compare", func() error { _, err := fieldset.Compare(old, next, fieldset.Deduced()); return err }, func() error { _, err := l.Compare(r); return err }},
+	} {
+		for who, f := range map[string]func() error{"ours": c.ours, "upstream": c.theirs} {
+			b.Run(c.name+"/"+who, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if err := f(); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
 	}
 }

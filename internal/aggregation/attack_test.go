@@ -47,15 +47,15 @@ func TestBadServers(t *testing.T) {
 	for _, c := range []struct {
 		name, answer string
 		then         func(net.Conn, *bufio.Reader)
-		time         time.Duration // of the request; 0: none
+		time         time.Duration // of the request; 0: none, untilSeen: until the body begins
 		code         int           // 0: there is no answer
 		body         string        // what it contains
 		breaks       bool          // the body does not end
 	}{
 		{"hangs", "", hang, 50 * time.Millisecond, 503, "context deadline exceeded", false},
 		{"hangs in the header", "HTTP/1.1 200 OK\r\nA: b\r\n", hang, 50 * time.Millisecond, 503, "context deadline exceeded", false},
-		{"hangs in the body", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", hang, 50 * time.Millisecond, 200, "abc", true},
-		{"trickles", "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", trickle, 50 * time.Millisecond, 200, "abc", true},
+		{"hangs in the body", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", hang, untilSeen, 200, "abc", true},
+		{"trickles", "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", trickle, untilSeen, 200, "abc", true},
 		{"resets at once", "", reset, 0, 503, "error trying to reach service: ", false},
 		{"resets in the body", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", reset, 0, 200, "abc", true},
 		{"ends in the body", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", nil, 0, 200, "abc", true},
@@ -71,13 +71,13 @@ func TestBadServers(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			address := rawFronted(t, func(string) string { return c.answer }, c.then)
 			ctx := context.Background()
-			if c.time > 0 {
+			if c.time != 0 {
 				var cancel context.CancelFunc
-				ctx, cancel = context.WithTimeout(ctx, 5*time.Second)
+				ctx, cancel = context.WithTimeout(ctx, time.Minute)
 				defer cancel()
 			}
 			path := "http://" + address + root + "/x"
-			if c.time > 0 {
+			if c.time != 0 {
 				path += "?test-timeout=" + c.time.String()
 			}
 			req, _ := http.NewRequestWithContext(ctx, "GET", path, nil)
@@ -166,13 +166,15 @@ func TestManyNames(t *testing.T) {
 	}
 	head.WriteString("Connection: " + strings.Repeat("a,", 450_000) + " x-named\t, close\r\n\r\n")
 	begun := time.Now()
-	for range 20 {
+	const requests = 3
+	for range requests {
 		if resp := exchangeRaw(t, f.front.Listener.Addr().String(), head.String()); resp.StatusCode != 200 {
 			t.Fatal(resp.Status)
 		}
 	}
-	if took := time.Since(begun); took > 10*time.Second || kept.Load() != 20 {
-		t.Errorf("%d of 20 requests are right, after %v", kept.Load(), took)
+	// To look at each name for each other one would take hours.
+	if took := time.Since(begun); took > 2*time.Minute || kept.Load() != requests {
+		t.Errorf("%d of %d requests are right, after %v", kept.Load(), requests, took)
 	}
 }
 

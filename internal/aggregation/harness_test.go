@@ -154,10 +154,16 @@ func (w *world) handler(user request.User) http.Handler {
 		if r := w.services.Find(req.URL.Path); r != nil {
 			ctx := request.With(req.Context(), s)
 			// The time limit of a request, which the chain sets.
-			if d, err := time.ParseDuration(req.URL.Query().Get("test-timeout")); err == nil {
+			if d, err := time.ParseDuration(req.URL.Query().Get("test-timeout")); err == nil && d > 0 {
 				var cancel context.CancelFunc
 				ctx, cancel = context.WithTimeout(ctx, d)
 				defer cancel()
+			}
+			if req.URL.Query().Get("test-timeout") == untilSeen.String() {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithCancel(request.With(req.Context(), s))
+				defer cancel()
+				rw = &endingWriter{ResponseWriter: rw, end: cancel}
 			}
 			r.ServeHTTP(rw, req.WithContext(ctx))
 			return
@@ -165,6 +171,29 @@ func (w *world) handler(user request.User) http.Handler {
 		http.NotFound(rw, req)
 	})
 }
+
+// untilSeen is the time limit of a request whose time is over when the client has three bytes of the body: no number is
+// right for that on every machine.
+const untilSeen = time.Duration(-1)
+
+// endingWriter ends the time of a request with the third byte of its answer.
+type endingWriter struct {
+	http.ResponseWriter
+	sent int
+	end  func()
+}
+
+func (w *endingWriter) Write(b []byte) (int, error) {
+	n, err := w.ResponseWriter.Write(b)
+	if w.sent += n; w.sent >= 3 {
+		w.Flush()
+		w.end()
+	}
+	return n, err
+}
+
+func (w *endingWriter) Flush()                      { _ = http.NewResponseController(w.ResponseWriter).Flush() }
+func (w *endingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // authority is a CA.
 type authority struct {

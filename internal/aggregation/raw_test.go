@@ -16,7 +16,7 @@ func exchangeRaw(t testing.TB, address, text string) *http.Response {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	if _, err := c.Write([]byte(text)); err != nil {
 		t.Fatal(err)
 	}

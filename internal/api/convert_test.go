@@ -824,19 +824,27 @@ func TestGetBesideColdList(t *testing.T) {
 // TestEventsOfOneObject: an object that is what an event wrote and what the next one replaced is converted once, at once.
 func TestEventsOfOneObject(t *testing.T) {
 	s, hook := startConverting(t)
-	s.Must(201, "POST", gears1, gearOf("a", 1))
-	rev := apitest.Revision(s.Must(200, "GET", gears1, nil))
-	for i := range 5 {
-		s.Must(200, "PATCH", gears1+"/a", fmt.Sprintf(`{"spec":{"size":%d}}`, i+10))
-	}
-	w := s.Watch(t, gears2+"?watch=true&labelSelector=none!%3Dx&resourceVersion="+rev)
-	begun := time.Now()
-	for i := range 5 {
-		if e := w.Next(); e.Type != "MODIFIED" || tree.At(e.Obj, "spec", "dimension") != int64(i+10) {
-			t.Errorf("%v", e)
+	var took []time.Duration
+	for _, name := range []string{"a", "b", "c", "d", "e"} {
+		s.Must(201, "POST", gears1, gearOf(name, 1))
+		rev := apitest.Revision(s.Must(200, "GET", gears1, nil))
+		for i := range 5 {
+			s.Must(200, "PATCH", gears1+"/"+name, fmt.Sprintf(`{"spec":{"size":%d}}`, i+10))
+		}
+		w := s.Watch(t, gears2+"?watch=true&labelSelector=none!%3Dx&fieldSelector=metadata.name%3D"+name+"&resourceVersion="+rev)
+		begun := time.Now()
+		for i := range 5 {
+			if e := w.Next(); e.Type != "MODIFIED" || tree.At(e.Obj, "spec", "dimension") != int64(i+10) {
+				t.Errorf("%v", e)
+			}
+		}
+		took = append(took, time.Since(begun))
+		if asked, want := hook.taken(), "v2<"+strings.TrimSpace(strings.Repeat("v1/"+name+" ", 6)); asked != want {
+			t.Errorf("asked %s, want %s", asked, want)
 		}
 	}
-	if asked := hook.taken(); asked != "v2<v1/a v1/a v1/a v1/a v1/a v1/a" || time.Since(begun) > 400*time.Millisecond {
-		t.Errorf("asked %s, in %v", asked, time.Since(begun))
+	// A busy machine may take as long as a wait for the next try, but not each time.
+	if slices.Min(took) > 400*time.Millisecond {
+		t.Errorf("they took %v", took)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"apichain/internal/auth"
 	"apichain/internal/discovery"
 	"apichain/internal/kinds"
+	"apichain/internal/schema"
 	"apichain/internal/store"
 	"apichain/internal/strategy"
 	"apichain/internal/tree"
@@ -332,7 +333,7 @@ func TestHoldDefinition(t *testing.T) {
 	}
 }
 
-// TestPrepareDefinition: it completes the definition, and so does what settles a good one; both leave
+// TestPrepareDefinition: it completes a definition with defaults, and so does what settles a good one; both leave
 // alone what may be a part of the old one: its status.
 func TestPrepareDefinition(t *testing.T) {
 	s, _ := testAPI(t, nil)
@@ -342,6 +343,7 @@ func TestPrepareDefinition(t *testing.T) {
 	before := tree.Copy(status)
 	crd := definitionText(t, "widgets", "Widget", storedV1)
 	crd["status"] = status
+	schema.DefaultCRD(crd)
 	if err := s.Customs.prepareDefinition(q, crd, nil); err != nil || tree.At(crd, "status", "acceptedNames") != nil {
 		t.Fatal(crd, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -45,14 +46,17 @@ func TestBeside(t *testing.T) {
 			target := plainAt(t, o, at, endpoint)
 			target.CABundle = ca.pem
 			b := New(Config{Objects: o}).Use(ValidatingWebhook, "c/w", target)
-			for i := range 3 {
+			var took []time.Duration
+			for range 10 {
 				began := time.Now()
 				if got, err := ask(t, within(t, time.Minute), b, 9); err != nil {
 					t.Fatal(got, err)
 				}
-				if took := time.Since(began); i > 0 && took > headStart {
-					t.Errorf("call %d took %v: the address was tried again", i, took)
-				}
+				took = append(took, time.Since(began))
+			}
+			// On a busy machine a call may take as long by itself, but not each of them.
+			if slices.Min(took[1:]) > headStart {
+				t.Errorf("calls took %v: the address was tried again", took)
 			}
 			if r := b.Report(); r.Address != endpoint {
 				t.Errorf("shown is %s, want the endpoint %s", r.Address, endpoint)

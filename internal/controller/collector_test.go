@@ -250,8 +250,8 @@ func TestManyDependents(t *testing.T) {
 			switch {
 			case left == 0 && sn.Get("default/owner") == nil:
 				took = time.Since(begun)
-			case time.Since(begun) > 30*time.Second:
-				t.Fatalf("%s: not within 30s", policy)
+			case time.Since(begun) > 5*time.Minute: // it takes a second or two where nobody else works
+				t.Fatalf("%s: not within 5m", policy)
 			default:
 				c.Must(200, "GET", spacesPath+"/default", nil)
 			}

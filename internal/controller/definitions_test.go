@@ -47,7 +47,8 @@ func TestDefinitionDeletion(t *testing.T) {
 	}
 	c.Release(widgetsPath + "/kept")
 	c.Soon("the definition is gone", c.Missing(definitionsPath+"/widgets.example.com"))
-	c.Must(404, "GET", widgetsPath, nil)
+	// Who serves follows the store.
+	c.Soon("nobody serves it", c.Missing(widgetsPath))
 	var seen []string
 	for {
 		e, ok := watch.Take()

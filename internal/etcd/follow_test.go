@@ -390,15 +390,19 @@ func TestSilence(t *testing.T) {
 func TestOutsideOfPrefix(t *testing.T) {
 	c := etcdtest.Start(t, 1)
 	s := opened(t, backend(t, c))
+	quick := 0
 	for range 20 {
 		rev := c.Put("/elsewhere", "x")
 		began := time.Now()
 		if err := s.Consistent(t.Context()); err != nil || s.Revision() < rev {
 			t.Fatalf("at %d of %d: %v", s.Revision(), rev, err)
 		}
-		if took := time.Since(began); took > 2*time.Second {
-			t.Errorf("it took %v", took)
+		if time.Since(began) < 2*time.Second {
+			quick++
 		}
+	}
+	if quick < 10 { // whoever waits for a tick does it each time
+		t.Errorf("%d of 20 were quick", quick)
 	}
 	// The answer to a transaction that was overtaken may name such a revision, too.
 	rev := c.Put("/registry/things/a", etcdtest.Value(1))

@@ -125,17 +125,9 @@ func partly(l, r any) mark {
 
 // compareScalars compares two values of which at least one must be of the sort.
 func (w *walker) compareScalars(l, r any, s Scalar) mark {
-	var errs [2]Errors
-	for i, side := range [...]struct {
-		v      any
-		prefix string
-	}{{l, "lhs: "}, {r, "rhs: "}} {
-		if side.v != any(absent{}) {
-			errs[i] = s.Check(side.v, side.prefix)
-		}
-	}
-	if len(errs[0]) > 0 && len(errs[1]) > 0 {
-		w.errs = append(append(w.errs, errs[0]...), errs[1]...)
+	left, right := s.Check(l, "lhs: "), s.Check(r, "rhs: ")
+	if len(left) > 0 && len(right) > 0 {
+		w.errs = append(append(w.errs, left...), right...)
 		return partly(l, r)
 	}
 	return leaf(l, r)

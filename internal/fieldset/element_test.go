@@ -163,6 +163,7 @@ func TestPaths(t *testing.T) {
 		`[a=b=c]`:                  `[a="b=c"]`,
 		`.a[b=]`:                   `.a[b=""]`,
 		`.a\`:                      `.a\`,
+		`.a[b="\x00\a\xff"]`:       `.a[b="\x00\a�"]`,
 	} {
 		if p, err := ParsePath(text); err != nil || p.String() != want {
 			t.Errorf("%s is %s %v, want %s", text, p, err, want)

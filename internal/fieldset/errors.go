@@ -107,11 +107,11 @@ func (a Atom) sort() int {
 	return noSort
 }
 
-// Check returns what is wrong with v where s is said of scalars; prefix begins the message. A null is right anywhere.
+// Check returns what is wrong with v where s is said of scalars; prefix begins the message. A null is right anywhere, and so is nothing.
 func (s Scalar) Check(v any, prefix string) Errors {
 	var isNumber, isText, isBool bool
 	switch v.(type) {
-	case nil:
+	case nil, absent:
 		return nil
 	case int64, float64:
 		isNumber = true

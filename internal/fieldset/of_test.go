@@ -1,6 +1,8 @@
 package fieldset
 
 import (
+	"errors"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -189,6 +191,72 @@ func TestCompareErrors(t *testing.T) {
 		t.Error(err)
 	}
 	is(t, "a text that was a number", got.Modified, `{"f:text":{}}`)
+}
+
+// randomValue returns a value of the place, of few names and values, now and then of a sort that does not fit.
+func randomValue(r *rand.Rand, s Schema, depth int) any {
+	atom := atomOf(s)
+	scalars := []any{"x", "y", int64(1), 2.5, true, nil}
+	switch n := r.IntN(8); {
+	case depth > 0 && atom.Map != NoMap && n < 5:
+		m := map[string]any{}
+		for _, name := range []string{"a", "b", "name", "env", "finalizers", "labels", "selector", "ports", "containerPort"} {
+			if place, _ := s.Field(name); r.IntN(3) == 0 {
+				m[name] = randomValue(r, place, depth-1)
+			}
+		}
+		return m
+	case depth > 0 && atom.List != NoList && n < 7:
+		list := []any{}
+		for range r.IntN(4) {
+			item := randomValue(r, s.Items(), depth-1)
+			if m, ok := item.(map[string]any); ok || atom.List == Keyed {
+				if !ok {
+					m = map[string]any{}
+				}
+				for _, key := range atom.Keys {
+					m[key] = scalars[r.IntN(len(scalars))]
+				}
+				item = m
+			}
+			if atom.List == SetList {
+				item = scalars[r.IntN(len(scalars)-1)]
+			}
+			list = append(list, item)
+		}
+		return list
+	}
+	return scalars[r.IntN(len(scalars)-1)]
+}
+
+// TestCompareLaws checks what holds of each two objects, whatever they are.
+func TestCompareLaws(t *testing.T) {
+	some := 0
+	for seed := range uint64(3000) {
+		r := rand.New(rand.NewPCG(seed, 3))
+		a, b := randomValue(r, objectPlace, 5), randomValue(r, objectPlace, 5)
+		there, err := Compare(a, b, objectPlace)
+		back, err2 := Compare(b, a, objectPlace)
+		setA, err3 := Of(a, objectPlace)
+		setB, err4 := Of(b, objectPlace)
+		if err := errors.Join(err, err2, err3, err4); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		same, err := Compare(a, tree.Copy(a), objectPlace)
+		if !there.Removed.Equal(back.Added) || !there.Added.Equal(back.Removed) || !there.Modified.Equal(back.Modified) ||
+			err != nil || !same.IsEmpty() || tree.Equal(a, b) && !there.IsEmpty() {
+			t.Fatalf("seed %d: from %s to %s is %v, and back %v", seed, tree.AppendJSON(nil, a), tree.AppendJSON(nil, b), there, back)
+		}
+		for _, s := range []Set{there.Removed, there.Modified, there.Added, setA, setB} {
+			sound(t, "a difference", s)
+		}
+		if some += setB.Len(); !parse(t, string(setB.AppendJSON(nil))).Equal(setB) {
+			t.Fatalf("seed %d: %s is not read as it is written", seed, setB.AppendJSON(nil))
+		}
+	}
+	if some < 10_000 {
+		t.Errorf("there were but %d fields", some)
+	}
 }
 
 // TestCompareAllocates checks what an update of a config map may cost.

@@ -121,10 +121,13 @@ func cut(s string, stop byte) (before, after string, found bool) {
 	return s, "", false
 }
 
-// parseScalar returns what the JSON is, or the text itself if it is none.
+// parseScalar returns what the JSON is, or the text that messages have in Go's quotes, or the text itself.
 func parseScalar(text string) any {
 	if v, _, err := tree.ParseJSON([]byte(text)); err == nil {
 		return v
+	}
+	if s, err := strconv.Unquote(text); err == nil && text[0] == '"' {
+		return tree.JSONUTF8(s)
 	}
 	return text
 }

@@ -99,12 +99,11 @@ func UpdateOwners(live, next map[string]any, version, manager string, owners Own
 	if err != nil {
 		return nil, err
 	}
-	changes, err := w.settle(next, true)
+	c, err := w.settle(next, true)
 	if err != nil {
 		return nil, err
 	}
-	set := w.owners[manager].Set.Difference(changes.Removed).Union(changes.Modified).Union(changes.Added)
-	w.own(set, false)
+	w.own(w.owners[manager].Set.Difference(c.gone).Union(c.set), false)
 	return w.owners, nil
 }
 
@@ -225,37 +224,40 @@ func (w *write) own(set fieldset.Set, applied bool) {
 	w.owners[w.manager] = Owner{Set: set, Version: w.version, Applied: applied}
 }
 
+// changes is what a write changes of an object in some version: set has what is modified or added, gone what is removed.
+type changes struct{ set, gone fieldset.Set }
+
 // settle takes from all other managers what the write changes of theirs, and returns what it changes at all, in its own
-// version. Without force it is *Conflicts if others own something of that.
-func (w *write) settle(next map[string]any, force bool) (fieldset.Comparison, error) {
+// version. Without force it is *Conflicts if others own something of what is set.
+func (w *write) settle(next map[string]any, force bool) (changes, error) {
 	own, err := w.changes(next, w.version)
 	if err != nil {
 		return own, err
 	}
-	var in map[string]fieldset.Comparison // the changes in other versions
+	var in map[string]changes // by other versions
 	var conflicts []Conflict
 	for name, o := range w.owners {
 		if name == w.manager {
 			continue
 		}
-		changes, ok := own, o.Version == w.version
+		c, ok := own, o.Version == w.version
 		if !ok {
-			changes, ok = in[o.Version]
+			c, ok = in[o.Version]
 		}
 		if !ok {
-			if changes, err = w.changes(next, o.Version); err != nil {
+			if c, err = w.changes(next, o.Version); err != nil {
 				return own, err
 			}
 			if in == nil {
-				in = map[string]fieldset.Comparison{}
+				in = map[string]changes{}
 			}
-			in[o.Version] = changes
+			in[o.Version] = c
 		}
-		touched := o.Set.Intersection(changes.Modified.Union(changes.Added))
+		taken := o.Set.Intersection(c.set)
 		if !force {
-			conflicts = appendConflicts(conflicts, name, nil, touched)
+			conflicts = appendConflicts(conflicts, name, nil, taken)
 		}
-		if o.Set = o.Set.Difference(touched).Difference(changes.Removed); o.Set.IsEmpty() {
+		if o.Set = o.Set.Difference(taken).Difference(c.gone); o.Set.IsEmpty() {
 			delete(w.owners, name)
 			continue
 		}
@@ -269,19 +271,21 @@ func (w *write) settle(next map[string]any, force bool) (fieldset.Comparison, er
 }
 
 // changes compares live with next in a version, and leaves out what a write never changes there.
-func (w *write) changes(next map[string]any, version string) (c fieldset.Comparison, err error) {
+func (w *write) changes(next map[string]any, version string) (changes, error) {
 	schema, _ := w.versions.Schema(version)
 	live, err := w.liveIn(version)
 	if err != nil {
-		return c, fmt.Errorf("failed to convert old object: %v", err)
+		return changes{}, fmt.Errorf("failed to convert old object: %v", err)
 	}
 	if next, err = w.convert(next, w.version, version); err != nil {
-		return c, fmt.Errorf("failed to convert new object: %v", err)
+		return changes{}, fmt.Errorf("failed to convert new object: %v", err)
 	}
-	if c, err = fieldset.Compare(object(live), object(next), schema); err != nil {
-		return c, fmt.Errorf("failed to compare objects: %v", err)
+	c, err := fieldset.Compare(object(live), object(next), schema)
+	if err != nil {
+		return changes{}, fmt.Errorf("failed to compare objects: %v", err)
 	}
-	return c.Filtered(w.versions.Reset(version)), nil
+	c = c.Filtered(w.versions.Reset(version))
+	return changes{set: c.Modified.Union(c.Added), gone: c.Removed}, nil
 }
 
 // convert returns an object in another version that is served, and what is no object, or is in that version, as it is.

@@ -7,6 +7,7 @@ import (
 
 	"apichain/internal/field"
 	"apichain/internal/kinds"
+	"apichain/internal/schema"
 	"apichain/internal/tree"
 )
 
@@ -15,10 +16,11 @@ import (
 // version v1. The rules are those of k8s.io/kube-aggregator
 // (pkg/apis/apiregistration/validation).
 
-// apiServiceRules returns the rules of the types of the kind.
+// apiServiceRules returns the rules of the types of the kind, and the defaults of definitions, which extend the API as well.
 func apiServiceRules() kinds.Rules {
 	return kinds.Rules{
-		"apiregistration.APIService": {Check: checkAPIService, Status: checkAPIServiceStatus},
+		"apiregistration.APIService":             {Check: checkAPIService, Status: checkAPIServiceStatus},
+		"apiextensions.CustomResourceDefinition": {Default: schema.DefaultCRD},
 	}
 }
 

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"apichain/internal/kinds"
+	"apichain/internal/tree"
 )
 
 // What v1.37.2 answered to the same bodies, one kind to a test. Its order of the keys of a map is
@@ -224,4 +227,17 @@ func TestSliceEndpoints(t *testing.T) {
 		{slice("IPv4", `{"addresses":["10.0.0.1"]}`), slice("IPv6", `{"addresses":["10.0.0.1"]}`), immutable}, // the endpoints are as they were
 		{slice("IPv4", `{"addresses":["10.0.0.1"]}`), slice("FQDN", `{"addresses":[]}`), lines(immutable, "endpoints[0].addresses: Required value")},
 	})
+}
+
+// TestDefinitionsAreDefaulted: the names of a definition have defaults before anybody counts who owns its fields.
+func TestDefinitionsAreDefaulted(t *testing.T) {
+	table, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	crd := map[string]any{"spec": map[string]any{"names": map[string]any{"plural": "widgets", "kind": "Widget"}}}
+	kinds.Shape{Row: table.Kind("apiextensions.k8s.io", "v1", "CustomResourceDefinition")}.SetDefaults(crd)
+	if tree.Text(crd, "spec", "names", "listKind") != "WidgetList" || tree.Text(crd, "spec", "conversion", "strategy") != "None" {
+		t.Error(crd)
+	}
 }

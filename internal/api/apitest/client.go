@@ -129,30 +129,18 @@ func (c *Client) Must(want int, method, path string, body any, header ...string)
 	return obj
 }
 
-// Soon asks again and again until what is so, for at most a second: so long may take what the
-// server does by itself. A machine that is busy gets more.
+// Soon asks again and again until what is so, which the server does by itself. It takes some milliseconds, but there are
+// machines on which nothing happens for seconds.
 func (c *Client) Soon(what string, is func() bool) {
 	c.T.Helper()
-	const limit, last = time.Second, 20 * time.Second
+	const last = time.Minute
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for begun := time.Now(); !is(); <-tick.C {
-		// However busy the machine is, a test has an end.
 		if time.Since(begun) > last {
 			c.T.Fatalf("not within %v: %s", last, what)
 		}
-		if took := time.Since(begun); took > limit && !c.busy() {
-			c.T.Fatalf("not within a second: %s", what)
-		}
 	}
-}
-
-// busy reports whether a request for little takes longer than it should: then times say nothing
-// about the server.
-func (c *Client) busy() bool {
-	begun := time.Now()
-	c.Try("GET", "/api/v1/namespaces/default", nil)
-	return time.Since(begun) > 10*time.Millisecond
 }
 
 // Missing returns a question for Soon: whether nothing is at a path, be it that nobody serves it.
@@ -263,13 +251,13 @@ func (w *Watch) Ended() {
 	}
 }
 
-// Await returns what a channel gives, which must come within 20 seconds.
+// Await returns what a channel gives, which must come within a minute.
 func Await[T any](t testing.TB, what string, c <-chan T) (v T) {
 	t.Helper()
 	select {
 	case v = <-c:
-	case <-time.After(20 * time.Second):
-		t.Fatalf("waited 20s for %s", what)
+	case <-time.After(time.Minute):
+		t.Fatalf("waited a minute for %s", what)
 	}
 	return v
 }
