@@ -65,6 +65,9 @@ func (w *Writer) Apply(live, config map[string]any, force bool) (map[string]any,
 		if entries, err = w.update(w.empty(), live, nil, beforeApply); err != nil {
 			return nil, fmt.Errorf("failed to create manager for existing fields: %w", err)
 		}
+		for i := range entries {
+			entries[i].identify()
+		}
 	}
 	self := w.self(opApply, w.Manager)
 	self.identify()

@@ -129,6 +129,7 @@ func TestApply(t *testing.T) {
 			data: `{"a":"2"}`, want: `[` + entryText("me", "Apply", "v1", "NOW", `{"f:data":{".":{},"f:a":{}}}`) + `]`},
 		{name: "before", live: `{"data":{"a":"2","b":"1"}}`, config: config, data: `{"a":"2","b":"1"}`,
 			want: `[` + entryText("me", "Apply", "v1", "", `{"f:data":{".":{},"f:a":{}}}`) + `,` + entryText("before-first-apply", "Update", "v1", "NOW", `{"f:data":{".":{},"f:a":{},"f:b":{}}}`) + `]`},
+		{name: "before, a conflict", live: `{"data":{"a":"1"}}`, config: config, err: `Apply failed with 1 conflict: conflict with "before-first-apply" using v1: .data.a`},
 		{name: "another version", config: strings.Replace(config, `"v1"`, `"apps/v1"`, 1), err: `invalid object type: apps/v1, Kind=ConfigMap`},
 		{name: "no kind", config: `{}`, err: `invalid object type: /, Kind=`},
 		{name: "a list", config: strings.Replace(config, `"name":"a"`, `"managedFields":[]`, 1), err: `metadata.managedFields must be nil`},
