@@ -250,6 +250,8 @@ var layers = map[string]map[string]string{
 		"internal/allocator": "services get addresses and ports", "internal/auth": "access reviews ask the authorizer, token requests are signed", "internal/discovery": "a definition that is served is put into the catalog",
 		"internal/managed":  "each write counts who owns which fields",
 		"internal/fieldset": "a resource says how its objects are owned", "internal/field": "what is wrong with an object is errors of fields", "internal/kinds": "a resource is a row of kinds", "internal/patch": "the patch verb",
+		"internal/fieldset": "a resource says how its objects are owned", "internal/managed": "each write counts who owns which fields",
+		"internal/field": "what is wrong with an object is errors of fields", "internal/kinds": "a resource is a row of kinds", "internal/patch": "the patch verb",
 		"internal/request": "a call has the scope of its request", "internal/schema": "the shape of a custom resource is a schema", "internal/selector": "lists and watches select",
 		"internal/status": "refusals", "internal/storage": "of a definition, the values that are kept beside objects", "internal/store": "the verbs are over the store", "internal/strategy": "a built-in kind has rules that no row can say", "internal/tree": "objects are trees while they change",
 	},

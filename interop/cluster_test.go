@@ -38,7 +38,6 @@ import (
 
 // expectedErrors are the errors that the two programs may log, and why.
 var expectedErrors = []struct{ text, why string }{
-	{"ServiceCIDR", "its status is written by server-side apply, which is refused"},
 	{"is not as new as written version", "a controller has looked before its own write came back to it, and looks again"},
 	{"the object has been modified", "two controllers have written at a time, and one of them tries again"},
 	{"failed to compute desired number of replicas", "there are no metrics"},

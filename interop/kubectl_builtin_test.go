@@ -132,7 +132,7 @@ func TestKubectlConfigMaps(t *testing.T) {
 			call{"apply view-last-applied cm a1 -n a", "", 0, `k: "2"`},
 			call{"apply set-last-applied -f -", a1, 0, "configmap/a1 configured"},
 			call{"apply -f - -n a --prune -l app=y --prune-allowlist=core/v1/ConfigMap", strings.Replace(c2, "c2", "a2", 1), 0, "configmap/a2 created\nconfigmap/a1 pruned"},
-			call{"apply --server-side -f -", a1, 1, "Server-side apply not available on the server"},
+			call{"apply --server-side -f -", a1, 0, "configmap/a1 serverside-applied"},
 		)
 	})
 	t.Run("delete", func(t *testing.T) {

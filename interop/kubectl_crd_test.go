@@ -101,7 +101,8 @@ func TestKubectlCustom(t *testing.T) {
 			call{"apply -f -", widget("w5", `{"size":2}`), 0, "widget.example.com/w5 configured"},
 			call{"get widget w5 -o jsonpath={.spec}", "", 0, `{"color":"red","replicas":1,"size":2}`},
 			call{"replace -f -", widget("w5", `{"size":7}`), 0, "widget.example.com/w5 replaced"},
-			call{"apply --server-side -f -", widget("w5", `{"size":2}`), 1, "Server-side apply not available on the server"},
+			call{"apply --server-side -f -", widget("w5", `{"size":2}`), 1, `conflict with "kubectl-replace" using example.com/v1: .spec.size`},
+			call{"apply --server-side --force-conflicts -f -", widget("w5", `{"size":2}`), 0, "widget.example.com/w5 serverside-applied"},
 		)
 	})
 	t.Run("delete", func(t *testing.T) {

@@ -110,7 +110,7 @@ func (w *owned) told(path string, r *reply) string {
 	var lines []string
 	for _, text := range r.warnings {
 		if aboutOwners.MatchString(text) {
-			lines = append(lines, "warning "+text)
+			lines = append(lines, "warning "+unsteadyParts.Replace(text))
 		}
 	}
 	var parsed struct {
@@ -208,6 +208,8 @@ func (p patterns) Replace(s string) string {
 
 var unsteadyParts = patterns{
 	{regexp.MustCompile(`20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ`), "TIME"},
+	{regexp.MustCompile(`20\d\d-\d\d-\d\d \d\d:\d\d:\d\d \+0000 UTC`), "TIME"},
+	{regexp.MustCompile(`(error decoding set: ).*`), "$1..."}, // a parser's words
 	{regexp.MustCompile(`(resourceVersion\\*":\\*")\d+`), "${1}N"},
 	{regexp.MustCompile(`10\.0\.0\.\d+`), "10.0.0.N"},
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`), "UUID"},
