@@ -248,8 +248,6 @@ var layers = map[string]map[string]string{
 	},
 	"internal/api": {
 		"internal/allocator": "services get addresses and ports", "internal/auth": "access reviews ask the authorizer, token requests are signed", "internal/discovery": "a definition that is served is put into the catalog",
-		"internal/managed":  "each write counts who owns which fields",
-		"internal/fieldset": "a resource says how its objects are owned", "internal/field": "what is wrong with an object is errors of fields", "internal/kinds": "a resource is a row of kinds", "internal/patch": "the patch verb",
 		"internal/fieldset": "a resource says how its objects are owned", "internal/managed": "each write counts who owns which fields",
 		"internal/field": "what is wrong with an object is errors of fields", "internal/kinds": "a resource is a row of kinds", "internal/patch": "the patch verb",
 		"internal/request": "a call has the scope of its request", "internal/schema": "the shape of a custom resource is a schema", "internal/selector": "lists and watches select",
