@@ -432,6 +432,9 @@ func (s *sequence) play(ctx context.Context, w *owned, want []string) (answers [
 			return nil, fmt.Errorf("%s: %w", q.path, err)
 		}
 		answer := w.told(s.path, r)
+		if q.method == "DELETE" { // whether it is the last version that is answered, or the one of the removal
+			answer = strings.Replace(answer, " written", " kept", 1)
+		}
 		if strings.Contains(q.path, "/scale") {
 			r, err := w.send(ctx, ask{method: "GET", path: s.path})
 			if err != nil {
