@@ -73,7 +73,7 @@ func New(c Config) *API {
 		r.refuseUnserved()
 	}
 	definitions := s.builtin[kinds.NewKey("apiextensions.k8s.io", "v1", "CustomResourceDefinition")]
-	definitions.shape, definitions.Sent = definitionShape{definitions.shape}, schema.DefaultCRD
+	definitions.shape = definitionShape{definitions.shape}
 	return s
 }
 
