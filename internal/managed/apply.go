@@ -44,8 +44,8 @@ const (
 const maxAnnotations = 256 << 10
 
 // Apply returns the object that comes of applying config to live, with its owners; live is nil for one that is to be created. force
-// takes over what others own. Neither tree is changed, and the result shares nothing that may be changed with them. The error is a Refusal, a
-// *Conflict, or any other, which is a fault of the server to the client.
+// takes over what others own. Neither tree is changed, and the result shares nothing with them that may be changed. The error is
+// a Refusal, a *Conflict, or any other, which is a fault of the server to the client.
 func (w *Writer) Apply(live, config map[string]any, force bool) (map[string]any, error) {
 	had := take(live)
 	defer put(live, had)
