@@ -86,7 +86,7 @@ func awaitProxied(b *testing.B, scheme, address string) {
 	b.Helper()
 	c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
 	defer c.CloseIdleConnections()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); runtime.Gosched() {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); runtime.Gosched() {
 		req, _ := http.NewRequest("GET", scheme+"://"+address+proxiedPath, nil)
 		req.Header.Set("Authorization", "Bearer admin-token")
 		if resp, err := c.Do(req); err == nil {

@@ -53,7 +53,7 @@ func (r *running) dialAdmin(cert *tls.Certificate) *rawConn {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() { c.Close() })
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	if scheme == "https" {
 		config := &tls.Config{InsecureSkipVerify: true}
 		if cert != nil {

@@ -231,7 +231,7 @@ func TestBackendOfAggregatedServer(t *testing.T) {
 	t.Cleanup(h.Close)
 	r := startProgram(t, nil, "--listen-admin=127.0.0.1:0", "--aggregate=g.example.com/v1="+h.URL+",insecure")
 	const path = "/apis/g.example.com/v1/widgets"
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for r.get("https", path).status != 200 {
 		if time.Now().After(deadline) {
 			t.Fatalf("not available: %v", r.backendRows())

@@ -38,7 +38,7 @@ func (r *running) raw(kind, request string) string {
 	r.t.Helper()
 	c := r.dial(kind)
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	if _, err := io.WriteString(c, request); err != nil {
 		r.t.Fatal(err)
 	}

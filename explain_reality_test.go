@@ -471,7 +471,7 @@ func (r *running) sendRaw(listener string, q admin.ExplainRequest, config *tls.C
 		return 0, nil, "", err
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	if listener == "https" {
 		own := config.Clone()
 		own.ServerName = "127.0.0.1"

@@ -37,7 +37,7 @@ func TestFixturesAtStart(t *testing.T) {
 		if r.exited = true; code != exitFailed {
 			t.Errorf("exited with %d", code)
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("still running")
 	}
 	for _, want := range []string{filepath.Join(wrong, "a.yaml") + ": yaml: line ", filepath.Join(wrong, "b.yaml") + ": document 1 is no object"} {

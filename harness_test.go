@@ -127,8 +127,8 @@ func (r *running) awaitReady(t testing.TB) {
 	case code := <-r.code:
 		r.exited = true
 		t.Fatalf("exited with %d before it was ready:\n%s", code, r.err)
-	case <-time.After(30 * time.Second):
-		t.Fatalf("not ready after 30s:\n%s", r.err)
+	case <-time.After(time.Minute):
+		t.Fatalf("not ready after a minute:\n%s", r.err)
 	}
 }
 
@@ -177,8 +177,8 @@ func (r *running) wait() int {
 	case code := <-r.code:
 		r.exited = true
 		return code
-	case <-time.After(30 * time.Second):
-		r.t.Errorf("still running 30s after the stop:\n%s", r.err)
+	case <-time.After(time.Minute):
+		r.t.Errorf("still running a minute after the stop:\n%s", r.err)
 		r.exited = true
 		return -1
 	}

@@ -96,8 +96,8 @@ func TestParentDeath(t *testing.T) {
 	}()
 	select {
 	case <-ended:
-	case <-time.After(20 * time.Second):
-		t.Error("the server goes on 20s after its parent was killed")
+	case <-time.After(time.Minute):
+		t.Error("the server goes on a minute after its parent was killed")
 	}
 	_ = p.Wait()
 }
@@ -133,7 +133,7 @@ func TestParallelStarts(t *testing.T) {
 			}
 			tr := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}
 			client := &http.Client{Transport: tr, Timeout: 10 * time.Second}
-			for deadline := time.Now().Add(30 * time.Second); ; {
+			for deadline := time.Now().Add(time.Minute); ; {
 				resp, err := client.Get("https://127.0.0.1:" + port + "/healthz")
 				if err == nil {
 					resp.Body.Close()

@@ -433,7 +433,7 @@ func TestUpstreamObjects(t *testing.T) {
 		}
 	}
 	// Definitions are emptied, by the goroutine that would have emptied the namespace before.
-	for deadline := time.Now().Add(20 * time.Second); r.get("h2", crds+"/as.g.x").status != 404; {
+	for deadline := time.Now().Add(time.Minute); r.get("h2", crds+"/as.g.x").status != 404; {
 		if time.Now().After(deadline) {
 			t.Fatal("the definition stays")
 		}

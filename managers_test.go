@@ -105,3 +105,50 @@ func lineDiff(want, got string) string {
 	}
 	return b.String()
 }
+
+// TestFixturesAreOwned: by a manager of their own, whatever the manifests say; a second reading changes nothing.
+func TestFixturesAreOwned(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.yaml")
+	put(t, file, []byte("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, managedFields: [{manager: liar, operation: Update, apiVersion: v1, fieldsType: FieldsV1, fieldsV1: {f:data: {}}}]}\ndata: {b: c}\n---\n"+
+		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {b: c}\n"))
+	r := startProgram(t, nil, "--fixtures="+file)
+	var got []string
+	for _, line := range ownEntries(r, "client") {
+		if strings.HasPrefix(line, "ConfigMap default a ") {
+			got = append(got, line)
+		}
+	}
+	if want := `ConfigMap default a apichain-fixtures Update v1 - {"f:data":{".":{},"f:b":{}}}`; len(got) != 1 || got[0] != want {
+		t.Errorf("owners are %q, want %q", got, want)
+	}
+}
+
+// TestWithoutManagedFields: --managed-fields=off writes no owners, of what the program writes itself either, drops those that a
+// client sends, and offers no server-side apply.
+func TestWithoutManagedFields(t *testing.T) {
+	r := startProgram(t, nil, "--managed-fields=off", "--listen-admin=127.0.0.1:0")
+	send := func(method, path, media, body string) reply {
+		t.Helper()
+		got, err := r.send(r.client("http"), "http", method, path, strings.NewReader(body), "Content-Type: "+media)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	const maps = "/api/v1/namespaces/default/configmaps"
+	if got := send("POST", maps+"?fieldManager=m", "application/json", `{"metadata":{"name":"a","managedFields":[{"manager":"x","operation":"Update","apiVersion":"v1","fieldsType":"FieldsV1","fieldsV1":{"f:data":{}}}]},"data":{"b":"c"}}`); got.status != 201 {
+		t.Fatal(got.status, got.body)
+	}
+	if got := send("PATCH", maps+"/a", "application/merge-patch+json", `{"data":{"b":"d"}}`); got.status != 200 || strings.Contains(got.body, "managedFields") {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	if got := send("PATCH", maps+"/a?fieldManager=m", "application/apply-patch+yaml", `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}`); got.status != 415 || strings.Contains(got.body, "apply-patch") {
+		t.Errorf("an apply: %d %s", got.status, got.body)
+	}
+	if got := ownEntries(r, "client"); len(got) > 0 {
+		t.Errorf("owned are %q", got)
+	}
+	if got := r.look("/admin/v1/owners?resource=configmaps&name=a", nil); got.status != 200 || !strings.HasSuffix(got.body, `"total":0,"items":[]}`+"\n") {
+		t.Errorf("owners: %d %s", got.status, got.body)
+	}
+}

@@ -37,12 +37,12 @@ func (p *program) ended() map[string]admin.FinishedRequest {
 // answer, or be gone, before.
 func (p *program) awaitEnded(t testing.TB, id string) admin.FinishedRequest {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); runtime.Gosched() {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); runtime.Gosched() {
 		if r, ok := p.ended()[id]; ok {
 			return r
 		}
 	}
-	t.Fatalf("request %s has not ended after 20s", id)
+	t.Fatalf("request %s has not ended after a minute", id)
 	return admin.FinishedRequest{}
 }
 

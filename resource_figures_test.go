@@ -329,7 +329,7 @@ func (s *streams) await(b *testing.B) (size int) {
 		select {
 		case size = <-s.lines:
 		case <-timeout:
-			b.Fatal("a stream has had no line for 30 s")
+			b.Fatal("a stream has had no line for a minute")
 		}
 	}
 	return size

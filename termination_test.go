@@ -93,7 +93,7 @@ func (s *stopping) accepted() uint64 {
 // awaitClosed returns when the drain has closed the group of requests: that is a moment
 // after the signal, where the listeners stay open.
 func (s *stopping) awaitClosed() {
-	for deadline := time.Now().Add(20 * time.Second); s.requests.n.Load() < closingBit; runtime.Gosched() {
+	for deadline := time.Now().Add(time.Minute); s.requests.n.Load() < closingBit; runtime.Gosched() {
 		if time.Now().After(deadline) {
 			s.t.Fatal("the drain has not begun")
 		}

@@ -309,7 +309,7 @@ func TestMultipartFilesGo(t *testing.T) {
 // quiet waits for what follows a request's answer by a moment.
 func (r *running) quiet(t *testing.T, done func() bool, what string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !done(); runtime.Gosched() {
+	for deadline := time.Now().Add(time.Minute); !done(); runtime.Gosched() {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited 20s for %s", what)
 		}
@@ -437,7 +437,7 @@ func TestNoGoroutineIsLeft(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	var left []string
-	for deadline := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
+	for deadline := time.Now().Add(time.Minute); ; runtime.Gosched() {
 		left = nil
 		for id, stack := range goroutines() {
 			of := strings.Contains(stack, "apichain.") || strings.Contains(stack, "net/http.(*conn).serve") || strings.Contains(stack, "http2serverConn")

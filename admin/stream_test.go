@@ -363,7 +363,7 @@ func TestStreamsAtMost(t *testing.T) {
 // until waits for what other goroutines do.
 func until(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !done(); runtime.Gosched() {
+	for deadline := time.Now().Add(time.Minute); !done(); runtime.Gosched() {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited 20s for %s", what)
 		}

@@ -72,7 +72,7 @@ func TestUpgrade(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = c.Close() }()
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	fmt.Fprint(c, upgradeRequest+"\r\nearly ")
 	r := bufio.NewReader(c)
 	resp, err := http.ReadResponse(r, nil)
@@ -131,7 +131,7 @@ func TestUpgradeRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer func() { _ = conn.Close() }()
-			_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+			_ = conn.SetDeadline(time.Now().Add(time.Minute))
 			// What was sent on is of the other protocol, and no request.
 			fmt.Fprint(conn, upgradeRequest+"\r\nGET /healthz HTTP/1.1\r\nHost: front\r\n\r\n")
 			r := bufio.NewReader(conn)

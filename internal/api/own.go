@@ -80,7 +80,7 @@ func (q *Call) checkOwners(obj map[string]any, before any) {
 func (q *Call) writer() managed.Writer {
 	return managed.Writer{
 		Manager: q.managerName(), Version: q.apiVersion(), Kind: q.Kind, Subresource: q.info.Subresource,
-		Versions: versions{q.Resource, q.info.Subresource, q.req.Context()}, Empty: q.zero,
+		Versions: versions{q.Resource, q.info.Subresource, q.req.Context()}, Empty: q.zero, ByText: q.custom,
 	}
 }
 

@@ -95,7 +95,7 @@ func TestConnections(t *testing.T) {
 	_ = c.Close()
 	_ = c.Close()
 	s.Drop(ValidatingWebhook, "c/w")
-	for deadline := time.Now().Add(10 * time.Second); hook.Report().Connections+server.Report().Connections != 0; {
+	for deadline := time.Now().Add(time.Minute); hook.Report().Connections+server.Report().Connections != 0; {
 		hook.close() // the stream of the last answer may have been open at the first time
 		if time.Now().After(deadline) {
 			t.Fatalf("still open: %s", gauge())

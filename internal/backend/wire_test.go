@@ -131,7 +131,7 @@ func TestWireOfRestartedServer(t *testing.T) {
 		server.CloseClientConnections()
 		// The end has arrived when the idle connection is not quiet any more.
 		l := b.link.Load().wire
-		for deadline := time.Now().Add(10 * time.Second); isQuiet(l.list()[0].raw); {
+		for deadline := time.Now().Add(time.Minute); isQuiet(l.list()[0].raw); {
 			if time.Now().After(deadline) {
 				t.Fatal("the end does not arrive")
 			}

@@ -38,7 +38,7 @@ func serveTLS(t testing.TB, c *Loader) (address string) {
 			}
 			owned.Go(func() {
 				defer conn.Close()
-				_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+				_ = conn.SetDeadline(time.Now().Add(time.Minute))
 				tc := conn.(*tls.Conn)
 				if tc.Handshake() == nil {
 					s := tc.ConnectionState()
@@ -61,7 +61,7 @@ func shake(address string, config *tls.Config) (tls.ConnectionState, string, err
 		return tls.ConnectionState{}, "", err
 	}
 	defer raw.Close()
-	_ = raw.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = raw.SetDeadline(time.Now().Add(time.Minute))
 	config = config.Clone()
 	config.InsecureSkipVerify = true
 	c := tls.Client(raw, config)

@@ -270,7 +270,7 @@ func TestRunSeesEverything(t *testing.T) {
 			want[fmt.Sprint(ns, i)] = true
 		}
 	}
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		// Without events there is a channel to wait for; it is taken before anything is looked at.
 		events, changed, ok := r.api.Store.After(r.api.Store.Revision(), 1)

@@ -61,7 +61,31 @@ func Compare(old, next any, s Schema) (Comparison, error) {
 	for i := range nodes {
 		has |= nodes[i].mark
 	}
-	return Comparison{pick(nodes, removed, has), pick(nodes, modified, has), pick(nodes, added, has)}, nil
+	var sets [3]Set
+	for i, m := range [...]mark{removed, modified, added} {
+		if has&m == 0 {
+			continue
+		}
+		// The last set is made where the nodes are, which is most often the only one.
+		room := nodes[:0]
+		if has &^= m; has != 0 {
+			room = make([]node, 0, len(nodes))
+		}
+		sets[i] = Set{picked(room, nodes, m)}
+	}
+	return Comparison{sets[0], sets[1], sets[2]}, nil
+}
+
+// picked appends to out the nodes that have the mark, as members, and the way to them. out may be the beginning of nodes,
+// since it does not become longer than what of them has been looked at.
+func picked(out, nodes []node, m mark) []node {
+	for len(nodes) > 0 {
+		n, at := nodes[0], len(out)
+		out = append(out, node{n.text, 1, n.kind, marked(n.mark&m != 0)})
+		out = closed(picked(out, nodes[1:n.size], m), at)
+		nodes = nodes[n.size:]
+	}
+	return out
 }
 
 // at appends how what both sides have for e differs. extra is a mark that its node has in any case.
@@ -247,28 +271,4 @@ func (w *walker) compareItems(out []node, e Element, ll []any, l []item, rl []an
 		return w.at(out, e, lv, absent{}, place, added)
 	}
 	return w.at(out, e, lv, rv, place, 0)
-}
-
-// pick returns the set of the nodes that have the mark, of all whose marks are those in has. It may change nodes if they have no other.
-func pick(nodes []node, m, has mark) Set {
-	switch {
-	case has&m == 0:
-		return Set{}
-	case has == m:
-		for i := range nodes {
-			nodes[i].mark = marked(nodes[i].mark != 0)
-		}
-		return Set{nodes}
-	}
-	return Set{picked(make([]node, 0, len(nodes)), Set{nodes}, m)}
-}
-
-// picked appends to out the nodes of s that have the mark, as members, and the way to them.
-func picked(out []node, s Set, m mark) []node {
-	for i := 0; i < len(s.nodes); i += int(s.nodes[i].size) {
-		at, n := len(out), s.nodes[i]
-		out = append(out, node{n.text, 1, n.kind, marked(n.mark&m != 0)})
-		out = closed(picked(out, s.below(i), m), at)
-	}
-	return out
 }

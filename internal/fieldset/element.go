@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -128,10 +129,12 @@ func KeyOf(item any, keys []string, items Schema) (Element, error) {
 	} else if !ok {
 		return Element{}, errors.New("associative list with keys may not have non-map elements")
 	}
+	// A key has its fields in the order of their names.
+	var room [4]string
+	names := append(room[:0], keys...)
+	slices.Sort(names)
 	buf := make([]byte, 0, 64)
-	for i := range keys {
-		// Keys are few, so the one that comes next by name is looked for each time.
-		name := nthName(keys, i)
+	for _, name := range names {
 		v, ok := m[name]
 		if !ok {
 			def, err := defaultOf(items, name)
@@ -149,22 +152,6 @@ func KeyOf(item any, keys []string, items Schema) (Element, error) {
 			"(and doesn't have default values for any key fields)", keys)
 	}
 	return Key(string(append(buf, '}'))), nil
-}
-
-// nthName returns that of names which has i before it in the order of their bytes.
-func nthName(names []string, i int) string {
-	for k, name := range names {
-		before := 0
-		for j, other := range names {
-			if other < name || other == name && j < k {
-				before++
-			}
-		}
-		if before == i {
-			return name
-		}
-	}
-	return ""
 }
 
 // defaultOf returns the default of a field of the elements of a list, nil for none.

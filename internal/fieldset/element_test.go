@@ -53,6 +53,20 @@ func TestElementText(t *testing.T) {
 	}
 }
 
+// TestKeyThatIsNone gives what is no key to Key, which promises nothing of it but that it does not panic.
+func TestKeyThatIsNone(t *testing.T) {
+	texts := []string{"", "x", "{", `{"`, `{"a`, `{"a"`, `{"a":`, `{"a":}`, `{"a":]`, `{"a":"`, `{"a":"\`, `{"a":1,`, `{"a":1,"b"`, `{"a":{"b":[1`, `[1]`}
+	for _, text := range texts {
+		_ = Key(text).String()
+		for _, other := range texts {
+			if c := Key(text).Compare(Key(other)); text == other && c != 0 {
+				t.Errorf("%s differs from itself", text)
+			}
+		}
+		_ = New(Path{Key(text)}).AppendJSON(nil)
+	}
+}
+
 func negativeZero() float64 { z := 0.0; return -z }
 
 // TestSameValue checks that what is the same value has the same element, whatever its type.
@@ -133,6 +147,7 @@ func TestKeyOf(t *testing.T) {
 		{"a", names, anyPlace, "associative list with keys may not have non-map elements"},
 		{[]any{}, names, anyPlace, "associative list with keys may not have non-map elements"},
 		{map[string]any{}, names, &testPlace{Atom{Scalar: Text}}, "couldn't find default value for name: associative list may not have non-map types"},
+		{map[string]any{}, names, &testPlace{Atom{Map: Granular, Untold: true}}, "omits all key fields"},
 		{map[string]any{}, nil, nil, "associative list without keys has an element that's a map type"},
 		{[]any{}, nil, nil, "not supported: associative list with lists as elements"},
 		{nil, nil, nil, "associative list without keys has an element that's an explicit null"},

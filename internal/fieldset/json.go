@@ -99,8 +99,9 @@ func appendKey(b []byte, e Element) []byte {
 // plain reports whether c is ASCII that JSON for a page has as it is, quotes and backslashes included.
 func plain(c byte) bool { return c >= ' ' && c < 0x80 && c != '<' && c != '>' && c != '&' }
 
-// Parse reads FieldsV1. text is not kept. The error tells what is wrong with it; upstream shows it to nobody.
-func Parse(text []byte) (Set, error) {
+// Parse reads FieldsV1. Bytes are not kept; of a string the set has parts. The error tells what is wrong with it; upstream shows it to
+// nobody.
+func Parse[T ~string | ~[]byte](text T) (Set, error) {
 	p := parser{text: string(text)}
 	// There is nearly always one brace for each node. A node has nine bytes at least.
 	p.nodes = make([]node, 0, min(strings.Count(p.text, "{"), len(text)/9+1))

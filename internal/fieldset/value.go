@@ -153,17 +153,23 @@ func showValue(json string) string {
 // appendValue appends v as FieldsV1 has it. That is JSON but for the numbers: upstream writes two digits at least for an
 // exponent.
 func appendValue(b []byte, v any) []byte {
-	f, ok := v.(float64)
-	switch abs := math.Abs(f); {
-	case !ok:
-		return tree.AppendJSON(b, v)
-	case abs == 0:
-		return append(b, '0')
-	case abs < 1e-6 || abs >= 1e21:
-		return strconv.AppendFloat(b, f, 'e', -1, 64)
-	default:
-		return strconv.AppendFloat(b, f, 'f', -1, 64)
+	switch v := v.(type) {
+	case string:
+		return tree.AppendJSONString(b, v)
+	case int64:
+		return strconv.AppendInt(b, v, 10)
+	case float64:
+		format, abs := byte('f'), math.Abs(v)
+		switch {
+		case abs == 0:
+			return append(b, '0')
+		case abs < 1e-6 || abs >= 1e21:
+			format = 'e'
+		}
+		return strconv.AppendFloat(b, v, format, -1, 64)
 	}
+	// What is rare gets memory of its own, so that b can be on the stack.
+	return append(b, tree.AppendJSON(nil, v)...)
 }
 
 // appendField appends a field to those of a key, which have no brace behind them yet.

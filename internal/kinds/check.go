@@ -129,6 +129,7 @@ func (p *pruner) object(at *fieldPath, t *Type, obj map[string]any) {
 		}
 		switch {
 		case f.pointer || !isEmpty(v):
+		case f.nullable && at.depth == 1: // who sends an empty one owns it: see Shape.DropEmpty
 		case f.nullable:
 			obj[k] = nil
 		case f.emptyAsks && at.depth <= 2: // of the object itself

@@ -63,7 +63,7 @@ func TestPruneUnknown(t *testing.T) {
 			`{"metadata":{"ownerReferences":[{"apiVersion":"v1","kind":"K","name":"n","uid":"u"}],"managedFields":[{"fieldsV1":{"f:a":{}}}]}}`, "metadata.managedFields[0].y metadata.ownerReferences[0].x"},
 		{"v1 ConfigMap", `{"data":null,"metadata":{"creationTimestamp":null,"labels":null}}`, `{"metadata":{}}`, ""},
 		{"v1 ConfigMap", `{"data":{},"binaryData":{},"immutable":false,"metadata":{"name":"","finalizers":[],"generation":0}}`, `{"immutable":false,"metadata":{}}`, ""},
-		{"discovery.k8s.io/v1 EndpointSlice", `{"addressType":"","endpoints":[],"ports":null}`, `{"addressType":"","endpoints":null,"ports":null}`, ""},
+		{"discovery.k8s.io/v1 EndpointSlice", `{"addressType":"","endpoints":[],"ports":null}`, `{"addressType":"","endpoints":[],"ports":null}`, ""},
 		{"v1 ConfigMap", `{"data":{"a":null,"b":""}}`, `{"data":{"a":"","b":""}}`, ""},
 		{"v1 Secret", `{"data":{"a":null,"b":"","c":"YQ==","d":"Y\nQ==","e":"YR=="}}`, `{"data":{"a":"","b":"","c":"YQ==","d":"YQ==","e":"YQ=="}}`, ""},
 		{"v1 Service", `{"spec":{"ports":[{"port":1,"x":1},{"port":0,"y":2,"name":"","targetPort":"http"}],"z":3},"status":{"loadBalancer":{"ingress":[{"ports":[{"q":1}]}]}}}`,

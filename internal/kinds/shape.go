@@ -66,6 +66,18 @@ func (s Shape) SetDefaults(obj map[string]any) {
 	}
 }
 
+// DropEmpty makes lists of obj null that are empty and written as null then, in place. Prune leaves them, since upstream counts who
+// owns what before it stores an object, and to it a list that somebody sends is another thing than none.
+func (s Shape) DropEmpty(obj map[string]any) {
+	for _, f := range s.Row.Type().Fields {
+		if f.nullable && f.IsList {
+			if list, ok := obj[f.Name].([]any); ok && len(list) == 0 {
+				obj[f.Name] = nil
+			}
+		}
+	}
+}
+
 // Initialize sets what a new object begins with, whatever the client sent: the phase and the
 // finalizer of a Namespace. Lists are added to, without repeating an element. obj shares
 // nothing with the table afterwards.

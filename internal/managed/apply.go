@@ -69,8 +69,12 @@ func (w *Writer) Apply(live, config map[string]any, force bool) (map[string]any,
 		if err != nil {
 			return nil, fmt.Errorf("failed to create manager for existing fields: %w", err)
 		}
+		for i := range entries {
+			entries[i].identify()
+		}
 	}
 	self := w.self(opApply, w.Manager)
+	self.identify()
 	merged, owners, err := patch.Apply(base, config, w.Version, self.id, force, ownersOf(entries), w.Versions)
 	if conflicts := new(patch.Conflicts); errors.As(err, &conflicts) && w.Manager == kubectl {
 		if left := w.uncovered(base, conflicts); len(left) > 0 {
@@ -85,15 +89,15 @@ func (w *Writer) Apply(live, config map[string]any, force bool) (map[string]any,
 	if merged != nil && w.Foreign != nil {
 		return nil, fmt.Errorf("failed to convert new object (%s) to proper version: %w", w.named(config), w.Foreign)
 	}
-	object := tree.Copy(merged).(map[string]any)
 	entries = w.applied(entries, owners, self, merged != nil)
 	if merged == nil {
-		object = tree.Copy(base).(map[string]any)
+		merged = base
 	}
+	object := tree.Copy(merged).(map[string]any)
 	if w.Manager == kubectl {
 		renewLastApplied(object, config)
 	}
-	put(object, write(entries))
+	put(object, write(entries, w.ByText))
 	return object, nil
 }
 
@@ -133,7 +137,7 @@ func (w *Writer) applied(entries []entry, owners patch.Owners, self entry, chang
 		return entries
 	}
 	if self.set = mine; changed {
-		self.time = now()
+		self.now = true
 	}
 	return append(entries, self)
 }

@@ -21,7 +21,9 @@ type entry struct {
 	manager, operation, version, subresource string
 	// time is that of the last change in RFC 3339, "" for none, which differs from an empty one in nothing.
 	time string
-	set  fieldset.Set
+	// now says that the time is that at which the entry is written.
+	now bool
+	set fieldset.Set
 	// id is what entries are told apart by, see identify.
 	id string
 	// text is the entry as JSON in the form that is stored, "" once something has changed.
@@ -57,10 +59,16 @@ func (e *entry) identify() {
 }
 
 // is reports whether another entry is of the same manager.
-func (e *entry) is(o entry) bool { return e.id == o.id }
+func (e *entry) is(o entry) bool {
+	return e.manager == o.manager && e.operation == o.operation && e.subresource == o.subresource &&
+		(e.operation == opApply || e.version == o.version)
+}
 
 // seconds returns the time in seconds since 1970, 0 for none.
 func (e *entry) seconds() int64 {
+	if e.now {
+		return time.Now().Unix()
+	}
 	t, err := time.Parse(time.RFC3339, e.time)
 	if err != nil {
 		return 0
@@ -108,6 +116,10 @@ func read(v any) ([]entry, error) {
 
 // unique gives each entry its identity, and leaves out those that one behind them stands for.
 func unique(entries []entry) []entry {
+	if len(entries) == 1 {
+		entries[0].identify()
+		return entries
+	}
 	kept := entries[:0]
 	for _, e := range entries {
 		e.identify()
@@ -130,27 +142,21 @@ func shown(item any) string {
 		tree.AppendJSON(nil, tree.At(item, "fieldsV1")), text("subresource"))
 }
 
-// write returns the list of the entries, which it sorts, as metadata.managedFields has it; nil for none.
-func write(entries []entry) any {
+// write returns the list of the entries, which it sorts, as metadata.managedFields has it; nil for none. See Writer.ByText.
+func write(entries []entry, byText bool) any {
 	if len(entries) == 0 {
 		return nil
 	}
 	if len(entries) > 1 {
 		slices.SortFunc(entries, byOrder)
 	}
-	size := 2
-	for i := range entries {
-		size += len(entries[i].text) + 1
-		if entries[i].text == "" {
-			size += 256
-		}
-	}
-	b := append(make([]byte, 0, size), '[')
+	var room [2048]byte // the text is copied once, and has its very size
+	b := append(room[:0], '[')
 	for i := range entries {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = entries[i].append(b)
+		b = entries[i].append(b, byText)
 	}
 	return tree.Raw(append(b, ']'))
 }
@@ -163,18 +169,27 @@ func byOrder(a, b entry) int {
 }
 
 // append appends the entry as JSON.
-func (e *entry) append(b []byte) []byte {
+func (e *entry) append(b []byte, byText bool) []byte {
 	if e.text != "" {
 		return append(b, e.text...)
 	}
 	b = tree.AppendJSONString(append(b, `{"apiVersion":`...), e.version)
-	b = e.set.AppendJSON(append(b, `,"fieldsType":"FieldsV1","fieldsV1":`...))
-	for _, f := range [...][2]string{
-		{`,"manager":`, e.manager}, {`,"operation":`, e.operation}, {`,"subresource":`, e.subresource}, {`,"time":`, e.time},
-	} {
+	b = append(b, `,"fieldsType":"FieldsV1","fieldsV1":`...)
+	if byText {
+		b = e.set.AppendJSONByText(b)
+	} else {
+		b = e.set.AppendJSON(b)
+	}
+	for _, f := range [...][2]string{{`,"manager":`, e.manager}, {`,"operation":`, e.operation}, {`,"subresource":`, e.subresource}} {
 		if f[1] != "" {
 			b = tree.AppendJSONString(append(b, f[0]...), f[1])
 		}
+	}
+	switch {
+	case e.now:
+		b = append(time.Now().UTC().AppendFormat(append(b, `,"time":"`...), time.RFC3339), '"')
+	case e.time != "":
+		b = tree.AppendJSONString(append(b, `,"time":`...), e.time)
 	}
 	return append(b, '}')
 }
@@ -184,8 +199,8 @@ func (e *entry) append(b []byte) []byte {
 func SameButTimes(a, b any) bool {
 	ra, isRaw := a.(tree.Raw)
 	rb, alsoRaw := b.(tree.Raw)
-	if isRaw && alsoRaw && (ra == rb || (len(ra)-len(rb))%len(`,"time":"2006-01-02T15:04:05Z"`) != 0) {
-		return false // times are of one length
+	if isRaw && alsoRaw {
+		return ra != rb && sameTexts(string(ra), string(rb))
 	}
 	l, m := tree.List(a), tree.List(b)
 	if len(l) == 0 || len(l) != len(m) || tree.Equal(l, m) {
@@ -197,6 +212,40 @@ func SameButTimes(a, b any) bool {
 		}
 	}
 	return true
+}
+
+// sameTexts is SameButTimes for lists as they are written. The time is the last field of an entry, and what begins one is found nowhere
+// else: within a text its quotes have backslashes, and in a set no field has a text.
+func sameTexts(a, b string) bool {
+	const time = `,"time":"`
+	cut := func(s string) (before, after string) {
+		before, after, found := strings.Cut(s, time)
+		if found {
+			_, after, _ = strings.Cut(after, `"`)
+		}
+		return before, after
+	}
+	for {
+		if a == b {
+			return true
+		}
+		// Where one of them has no time, the other's is passed over on its own.
+		x, restA := cut(a)
+		y, restB := cut(b)
+		switch n := min(len(x), len(y)); {
+		case x == y:
+			if restA == "" && restB == "" {
+				return true
+			}
+			a, b = restA, restB
+		case len(x) < len(y) && x == y[:n] && restA != "":
+			a, b = restA, b[n:]
+		case len(y) < len(x) && y == x[:n] && restB != "":
+			a, b = a[n:], restB
+		default:
+			return false
+		}
+	}
 }
 
 // timeless returns an entry without its time.

@@ -2,9 +2,9 @@ package managed
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"sync"
-	"time"
 
 	"apichain/internal/fieldset"
 	"apichain/internal/patch"
@@ -20,6 +20,9 @@ type Writer struct {
 	Manager string
 	// Version and Kind are those of the request, as apps/v1, and Subresource is "" for the object itself.
 	Version, Kind, Subresource string
+	// ByText says that the names in sets are written in the order of their texts, as upstream has them where the list has been a tree: of
+	// custom objects.
+	ByText bool
 	// Versions are those of the object.
 	Versions patch.Versions
 	// Empty is the object that there is before a create, as upstream encodes an empty struct of the kind; nil is one with nothing in it.
@@ -63,12 +66,17 @@ func (w *Writer) Update(live, next map[string]any) {
 	if live == nil {
 		live = w.empty()
 	}
+	// Of a create one entry comes out, which is on the stack then.
+	var room [1]entry
+	if len(entries) == 0 {
+		entries = room[:0]
+	}
 	entries, err := w.update(live, next, entries, w.Manager)
 	if err != nil {
 		put(next, had)
 		return
 	}
-	put(next, write(entries))
+	put(next, write(entries, w.ByText))
 }
 
 // empty returns the object that there is before a create.
@@ -115,6 +123,9 @@ func (w *Writer) given(sent, stored any) []entry {
 
 // update counts an update of live to next by a manager, and returns the entries after it.
 func (w *Writer) update(live, next map[string]any, entries []entry, manager string) ([]entry, error) {
+	if len(entries) == 0 {
+		return w.begun(live, next, entries, manager)
+	}
 	owners, err := patch.UpdateOwners(live, next, w.Version, current, ownersOf(entries), w.Versions)
 	if err != nil {
 		return nil, err
@@ -127,21 +138,35 @@ func (w *Writer) update(live, next map[string]any, entries []entry, manager stri
 			mine = mine.Union(entries[i].set)
 			entries = slices.Delete(entries, i, i+1)
 		}
-		self.set, self.time = mine, now()
+		self.set, self.now = mine, true
 		entries = append(entries, self)
 	}
 	return capped(entries), nil
 }
 
-// self returns the entry of the writer, without fields.
-func (w *Writer) self(operation, manager string) entry {
-	e := entry{manager: cmp.Or(manager, unknownManager), operation: operation, version: w.Version, subresource: w.Subresource}
-	e.identify()
-	return e
+// begun is update where nobody owns anything, as in a create: then what differs is all that there is to count.
+func (w *Writer) begun(live, next map[string]any, into []entry, manager string) ([]entry, error) {
+	schema, ok := w.Versions.Schema(w.Version)
+	if !ok {
+		return nil, errors.New("the version is not served")
+	}
+	c, err := fieldset.Compare(live, next, schema)
+	if err != nil {
+		return nil, err
+	}
+	set := w.Versions.Reset(w.Version).Apply(c.Modified.Union(c.Added)).Difference(stripped())
+	if set.IsEmpty() {
+		return nil, nil
+	}
+	self := w.self(opUpdate, manager)
+	self.set, self.now = set, true
+	return append(into, self), nil
 }
 
-// now returns the time of a change as entries have it.
-func now() string { return time.Now().UTC().Format(time.RFC3339) }
+// self returns the entry of the writer, without fields.
+func (w *Writer) self(operation, manager string) entry {
+	return entry{manager: cmp.Or(manager, unknownManager), operation: operation, version: w.Version, subresource: w.Subresource}
+}
 
 // ownersOf returns entries as package patch has them.
 func ownersOf(entries []entry) patch.Owners {
@@ -171,6 +196,12 @@ func counted(entries []entry, owners patch.Owners) []entry {
 // capped merges the entries of updates that are the oldest into one of their version, until there are no more than maxUpdaters. The
 // oldest of a version waits for a second one.
 func capped(entries []entry) []entry {
+	if len(entries) <= maxUpdaters {
+		return entries
+	}
+	for i := range entries {
+		entries[i].identify()
+	}
 	var ids []string
 	for _, e := range oldestFirst(entries) {
 		if e.operation == opUpdate {
@@ -193,7 +224,7 @@ func capped(entries []entry) []entry {
 			at = find(oldest)
 		}
 		// The time is that of the younger one.
-		bucket.set, bucket.time = entries[at].set.Union(e.set), e.time
+		bucket.set, bucket.time, bucket.now = entries[at].set.Union(e.set), e.time, e.now
 		entries[at] = bucket
 		at = find(e.id)
 		entries = slices.Delete(entries, at, at+1)
@@ -204,9 +235,6 @@ func capped(entries []entry) []entry {
 
 // oldestFirst returns the entries in the order in which they are merged.
 func oldestFirst(entries []entry) []entry {
-	if len(entries) <= maxUpdaters {
-		return nil
-	}
 	return slices.SortedFunc(slices.Values(entries), func(a, b entry) int {
 		return cmp.Or(cmp.Compare(a.seconds(), b.seconds()), cmp.Compare(a.id, b.id))
 	})

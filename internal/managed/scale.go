@@ -24,9 +24,6 @@ const ScaleVersion = "autoscaling/v1"
 // version that is not there is not served.
 type ScalePaths map[string][]string
 
-// scaleReplicas returns the set of the replicas in a Scale.
-func scaleReplicas() fieldset.Set { return fieldset.New(fieldset.Fields("spec", "replicas")) }
-
 // ToScale returns the list of a Scale for the list of its object. The error is of a list that cannot be read.
 func (p ScalePaths) ToScale(list any) (any, error) {
 	entries, err := read(list)
@@ -36,11 +33,11 @@ func (p ScalePaths) ToScale(list any) (any, error) {
 	var shown []entry
 	for _, e := range entries {
 		if path := p[e.version]; path != nil && e.set.Has(fieldset.Fields(path...)) {
-			e.set, e.version, e.text = scaleReplicas(), ScaleVersion, ""
+			e.set, e.version, e.text = fieldset.New(fieldset.Fields("spec", "replicas")), ScaleVersion, ""
 			shown = append(shown, e)
 		}
 	}
-	return write(shown), nil
+	return write(shown, false), nil
 }
 
 // FromScale returns the list of an object after a write of its Scale: parent is the one before, scale that of the Scale, and version
@@ -85,7 +82,10 @@ func (p ScalePaths) FromScale(parent, scale any, version string) (any, error) {
 		}
 		out = append(out, e)
 	}
-	return write(out), nil
+	for i := range out {
+		out[i].text = "" // upstream makes trees of all of them
+	}
+	return write(out, true), nil
 }
 
 // Check returns what is wrong with the list of an object, in upstream's words, and nil for a good one.

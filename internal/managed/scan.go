@@ -60,7 +60,7 @@ func (s *scanner) entry() (e entry, ok bool) {
 		return e, false
 	}
 	var err error
-	if e.set, err = fieldset.Parse([]byte(s.text[from:s.at])); err != nil {
+	if e.set, err = fieldset.Parse(s.text[from:s.at]); err != nil {
 		return e, false
 	}
 	for _, f := range [...]struct {

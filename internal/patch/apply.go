@@ -253,11 +253,10 @@ func (w *write) settle(next map[string]any, force bool) (changes, error) {
 			}
 			in[o.Version] = c
 		}
-		taken := o.Set.Intersection(c.set)
 		if !force {
-			conflicts = appendConflicts(conflicts, name, nil, taken)
+			conflicts = appendConflicts(conflicts, name, nil, o.Set.Intersection(c.set))
 		}
-		if o.Set = o.Set.Difference(taken).Difference(c.gone); o.Set.IsEmpty() {
+		if o.Set = o.Set.Difference(c.set).Difference(c.gone); o.Set.IsEmpty() {
 			delete(w.owners, name)
 			continue
 		}

@@ -135,7 +135,7 @@ func (n *schemaNode) duplicates(list []any) (indexes []int) {
 }
 
 // finder returns a function that finds the item of an old list with the same keys as a given
-// one. Only items of maps correspond; for other lists, and when there was no old list, the
+// one. Only items of maps correspond, and only by all of their keys; for other lists, and when there was no old list, the
 // function finds nothing. Of old items that repeat their keys the last is found. The function is
 // not safe for concurrent use.
 func (n *schemaNode) finder(old []any, had bool) func(any) (any, bool) {
@@ -149,8 +149,23 @@ func (n *schemaNode) finder(old []any, had bool) func(any) (any, bool) {
 		byKey[string(id)] = e
 	}
 	return func(e any) (any, bool) {
+		if !n.keyed(e) {
+			return nil, false
+		}
 		id = n.identity(id[:0], e)
 		v, ok := byKey[string(id)]
 		return v, ok
 	}
+}
+
+// keyed reports whether an item has every key, as a scalar. One that has not corresponds to none.
+func (n *schemaNode) keyed(e any) bool {
+	o, _ := e.(map[string]any)
+	for _, k := range n.keys {
+		switch o[k].(type) {
+		case nil, map[string]any, []any:
+			return false
+		}
+	}
+	return true
 }

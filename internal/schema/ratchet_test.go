@@ -55,6 +55,7 @@ func TestRatchet(t *testing.T) {
 		{"by key, its own field", byKey, `[{"k":"a","n":99}]`, `[{"k":"a","n":98}]`, large("@[0].n", "98")},
 		{"by key, another key", byKey, `[{"k":"a","n":99}]`, `[{"k":"b","n":99}]`, large("@[0].n", "99")},
 		{"by key, a new one", byKey, `[{"k":"a"}]`, `[{"k":"a"},{"k":"b","n":99}]`, large("@[1].n", "99")},
+		{"by key, without it", byKey, `[{"n":99}]`, `[{"n":99},{"k":"b"}]`, large("@[0].n", "99")},
 
 		{"members of a set that repeat already", set, `[1,1]`, `[1,1,2]`, ""},
 		{"members of a set that repeat now", set, `[1]`, `[1,1]`, "Duplicate @[1]: Duplicate value: 1"},

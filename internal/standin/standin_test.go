@@ -186,7 +186,7 @@ func (r *running) next(t *testing.T) map[string]any {
 	select {
 	case line := <-r.log.lines:
 		return line
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatalf("no further line after\n%s", r.log.text.String())
 		return nil
 	}
@@ -397,7 +397,7 @@ func TestEndedBefore(t *testing.T) {
 		}
 	}
 	// What a server has been closed with may have its last instructions yet to run.
-	for deadline := time.Now().Add(20 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
+	for deadline := time.Now().Add(time.Minute); runtime.NumGoroutine() > before; runtime.Gosched() {
 		if time.Now().After(deadline) {
 			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
 		}

@@ -163,7 +163,7 @@ func BenchmarkWrite(b *testing.B) {
 		_ = c.Wait()
 	})
 	var where []byte
-	for deadline := time.Now().Add(10 * time.Second); where == nil && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); where == nil && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		where, _ = os.ReadFile(file)
 	}
 	lines := strings.Split(string(where), "\n")

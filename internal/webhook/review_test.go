@@ -24,6 +24,7 @@ func shown(review map[string]any) string {
 		}
 		delete(obj, "spec")
 		delete(tree.Object(obj, "metadata"), "annotations")
+		delete(tree.Object(obj, "metadata"), "managedFields") // TestReviewsHaveOwners
 		return string(tree.AppendJSON(nil, obj))
 	}
 	options := tree.Object(r, "options")
@@ -158,4 +159,25 @@ func TestReviewOfUser(t *testing.T) {
 		_, reviews := s.look()
 		return len(reviews) == 1 && string(tree.AppendJSON(nil, tree.At(reviews[0], "request", "userInfo"))) == `{"groups":["system:authenticated","system:masters"],"username":"system:apiserver"}`
 	})
+}
+
+// TestReviewsHaveOwners: webhooks are shown who owns the fields of what a client sends.
+func TestReviewsHaveOwners(t *testing.T) {
+	s := start(t, nil)
+	s.says("ok", `{"allowed":true}`)
+	rules := `"rules":[{"operations":["*"],"apiGroups":[""],"apiVersions":["*"],"resources":["configmaps"]}]`
+	s.configure("Mutating", "owned", s.hookOf("m", "ok", rules))
+	s.configure("Validating", "owned", s.hookOf("v", "ok", rules))
+	s.look()
+	s.Must(201, "POST", apitest.MapsPath+"?fieldManager=fm", `{"metadata":{"name":"a"},"data":{"a":"b"}}`)
+	_, reviews := s.look()
+	if len(reviews) != 2 {
+		t.Fatalf("%d reviews", len(reviews))
+	}
+	for _, r := range reviews {
+		list := tree.List(r, "request", "object", "metadata", "managedFields")
+		if len(list) != 1 || tree.Text(list[0], "manager") != "fm" || string(tree.AppendJSON(nil, tree.At(list[0], "fieldsV1"))) != `{"f:data":{".":{},"f:a":{}}}` {
+			t.Errorf("a review has the owners %s", tree.AppendJSON(nil, list))
+		}
+	}
 }

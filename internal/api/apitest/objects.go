@@ -245,7 +245,7 @@ func SameContents(t testing.TB, got, want map[string]string) {
 func Main(m *testing.M) {
 	code := m.Run()
 	// What was told to end may still be ending.
-	for deadline := time.Now().Add(10 * time.Second); ; runtime.Gosched() {
+	for deadline := time.Now().Add(time.Minute); ; runtime.Gosched() {
 		left := leftOver()
 		if left == "" {
 			os.Exit(code)
