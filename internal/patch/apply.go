@@ -136,8 +136,8 @@ func Apply(live, config map[string]any, version, manager string, force bool, own
 	w.own(set, true)
 	result, changed := merge(object(live), object(config), schema)
 	merged, _ = result.(map[string]any)
-	// Who applies the same fields as before removes none.
-	if now := w.owners[manager]; !last.Set.IsEmpty() && (last.Version != version || !last.Set.Equal(now.Set)) {
+	// Who applies again all that he owns removes nothing. That is known only where his set is in the same version.
+	if now := w.owners[manager]; last.Version != version || !last.Set.Difference(now.Set).IsEmpty() {
 		if merged, err = w.prune(merged, last); err != nil {
 			return nil, nil, fmt.Errorf("failed to prune fields: %v", err)
 		}
