@@ -62,7 +62,11 @@ func (w *Writer) Apply(live, config map[string]any, force bool) (map[string]any,
 	}
 	// Somebody has written what is there, and nobody knows who. Of a new object there is nothing.
 	if len(entries) == 0 && live != nil {
-		if entries, err = w.update(w.empty(), live, nil, beforeApply); err != nil {
+		entries, err = w.update(w.empty(), live, nil, beforeApply)
+		if w.Foreign != nil {
+			err = fmt.Errorf("failed to convert live object (/; %s) to proper version: %w", groupVersionKind(w.Version, w.Kind), w.Foreign)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("failed to create manager for existing fields: %w", err)
 		}
 		for i := range entries {
@@ -81,6 +85,9 @@ func (w *Writer) Apply(live, config map[string]any, force bool) (map[string]any,
 	}
 	if err != nil {
 		return nil, w.told(err, config, live)
+	}
+	if merged != nil && w.Foreign != nil {
+		return nil, fmt.Errorf("failed to convert new object (%s) to proper version: %w", w.named(config), w.Foreign)
 	}
 	entries = w.applied(entries, owners, self, merged != nil)
 	if merged == nil {

@@ -297,7 +297,10 @@ func (w *write) convert(o map[string]any, from, to string) (map[string]any, erro
 		return nil, err
 	}
 	schema, _ := w.versions.Schema(to)
-	return o, Validate(o, schema, false)
+	if err := Validate(o, schema, false); err != nil {
+		return nil, errors.New(err.Error()) // of neither the live object nor what is applied
+	}
+	return o, nil
 }
 
 // appendConflicts appends the members of a set as conflicts with a manager. Messages have the members of each level
