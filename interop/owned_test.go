@@ -274,26 +274,21 @@ func (c *recording) keep(t *testing.T, folder string, got map[string][]string) {
 	}
 }
 
-// firstDifference shows the first line in which two answers differ, from a little before it.
+// firstDifference shows the first line of each of two answers that the other does not have, from a little before they part.
 func firstDifference(got, want string) string {
 	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
-	for i := range max(len(g), len(w)) {
-		a, b := "(nothing)", "(nothing)"
-		if i < len(g) {
-			a = g[i]
+	lacks := func(of []string, others []string) string {
+		i := slices.IndexFunc(of, func(line string) bool { return !slices.Contains(others, line) })
+		if i < 0 {
+			return "(nothing else)"
 		}
-		if i < len(w) {
-			b = w[i]
-		}
-		if a == b {
-			continue
-		}
-		n := 0
-		for n < min(len(a), len(b)) && a[n] == b[n] {
-			n++
-		}
-		n = max(0, n-300)
-		return fmt.Sprintf("line %d, byte %d\n\t got %.900s\n\twant %.900s", i+1, n, a[min(n, len(a)):], b[min(n, len(b)):])
+		return of[i]
 	}
-	return ""
+	a, b := lacks(g, w), lacks(w, g)
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	n = min(max(0, n-300), len(a), len(b))
+	return fmt.Sprintf("from byte %d\n\t got %.3000s\n\twant %.3000s", n, a[n:], b[n:])
 }

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// controller-runtime's own suites of test environments and webhooks, unmodified from its module, on the folder that the subcommand
+// controller-runtime's own suites of test environments, webhooks and its client, unmodified from its module, on the folder that the subcommand
 // envtest makes.
 
 // specs is Ginkgo's last word.
@@ -17,7 +17,7 @@ var specs = regexp.MustCompile(`Ran (\d+) of \d+ Specs.*\n.*-- .*?(\d+) Passed.*
 // TestSuites: all specs of each package run and pass.
 func TestSuites(t *testing.T) {
 	eachServer(t, func(t *testing.T, folder string) {
-		for pkg, want := range map[string]string{"envtest": "28", "webhook": "8"} {
+		for pkg, want := range map[string]string{"envtest": "28", "webhook": "8", "client": "311"} {
 			var out []byte
 			var err error
 			// The suites choose a port some time before they bind it: where another program was quicker, they begin anew.
