@@ -76,6 +76,24 @@ func meets(a, b Set, deep bool) bool {
 	return false
 }
 
+// Meets reports whether s and o have a member in common. It does not allocate.
+func (s Set) Meets(o Set) bool { return meets(s, o, false) }
+
+// HasAll reports whether each member of o is one of s. It does not allocate.
+func (s Set) HasAll(o Set) bool {
+	i := 0
+	for j := 0; j < len(o.nodes); j += int(o.nodes[j].size) {
+		y := &o.nodes[j]
+		for i < len(s.nodes) && s.nodes[i].element().Compare(y.element()) < 0 {
+			i += int(s.nodes[i].size)
+		}
+		if i == len(s.nodes) || s.nodes[i].element() != y.element() || y.mark&^s.nodes[i].mark != 0 || !s.below(i).HasAll(o.below(j)) {
+			return false
+		}
+	}
+	return true
+}
+
 // merge appends to out what the operation makes of a and b.
 func (op *operation) merge(out []node, a, b Set) []node {
 	i, j := 0, 0

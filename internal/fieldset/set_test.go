@@ -178,6 +178,9 @@ func TestLaws(t *testing.T) {
 				t.Fatalf("seed %d: %s does not hold for %s, %s, %s", seed, law, a.AppendJSON(nil), b.AppendJSON(nil), c.AppendJSON(nil))
 			}
 		}
+		if a.Meets(b) == a.Intersection(b).IsEmpty() || a.HasAll(b) != b.Difference(a).IsEmpty() || !a.Union(b).HasAll(a) {
+			t.Fatalf("seed %d: Meets or HasAll of %s and %s is wrong", seed, a.AppendJSON(nil), b.AppendJSON(nil))
+		}
 		if before := parse(t, string(a.AppendJSON(nil))); !before.Equal(a) {
 			t.Fatalf("seed %d: an operation has changed a set", seed)
 		}

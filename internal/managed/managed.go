@@ -27,6 +27,9 @@ type Writer struct {
 	Versions patch.Versions
 	// Empty is the object that there is before a create, as upstream encodes an empty struct of the kind; nil is one with nothing in it.
 	Empty map[string]any
+	// Foreign is nil but where upstream's server does not know the kind that it applies to, as that of custom resources a Scale:
+	// why nothing that changes the object can be applied.
+	Foreign error
 }
 
 // The names of managers that nobody has given.
@@ -123,6 +126,14 @@ func (w *Writer) update(live, next map[string]any, entries []entry, manager stri
 	if len(entries) == 0 {
 		return w.begun(live, next, entries, manager)
 	}
+	if w.again(live, next, entries, manager) {
+		return entries, nil
+	}
+	return w.count(live, next, entries, manager)
+}
+
+// count is update for an object that somebody owns something of.
+func (w *Writer) count(live, next map[string]any, entries []entry, manager string) ([]entry, error) {
 	owners, err := patch.UpdateOwners(live, next, w.Version, current, ownersOf(entries), w.Versions)
 	if err != nil {
 		return nil, err
@@ -139,6 +150,38 @@ func (w *Writer) update(live, next map[string]any, entries []entry, manager stri
 		entries = append(entries, self)
 	}
 	return capped(entries), nil
+}
+
+// again reports whether an update is one of the most common, and dates the writer's entry if that has changed anything: all owners are of the version of the request,
+// and it changes nothing but what the writer owns already, and nobody else does. Then nobody owns anything else after it.
+func (w *Writer) again(live, next map[string]any, entries []entry, manager string) bool {
+	schema, ok := w.Versions.Schema(w.Version)
+	c, err := fieldset.Compare(live, next, schema)
+	if !ok || err != nil || len(entries) > maxUpdaters {
+		return false
+	}
+	c = c.Filtered(w.Versions.Reset(w.Version))
+	set := c.Modified.Union(c.Added)
+	self, mine := entry{manager: cmp.Or(manager, unknownManager), operation: opUpdate, version: w.Version, subresource: w.Subresource}, -1
+	for i := range entries {
+		e := &entries[i]
+		switch {
+		case e.version != w.Version || e.set.IsEmpty() || e.set.Meets(c.Removed) || !e.set.Whole(schema).Equal(e.set):
+			return false
+		case self.is(*e):
+			mine = i
+		case e.set.Meets(set):
+			return false
+		}
+	}
+	if set.IsEmpty() {
+		return true
+	}
+	if mine < 0 || !entries[mine].set.HasAll(set) {
+		return false
+	}
+	entries[mine].time, entries[mine].now, entries[mine].text = "", true, ""
+	return true
 }
 
 // begun is update where nobody owns anything, as in a create: then what differs is all that there is to count.

@@ -2,6 +2,7 @@ package managed
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -366,3 +367,60 @@ func FuzzScan(f *testing.F) {
 		}
 	})
 }
+
+// TestAgain: what is counted in short is what is counted in full, whoever owns what and changes what.
+func TestAgain(t *testing.T) {
+	short := 0
+	for seed := range uint64(2000) {
+		r := rand.New(rand.NewPCG(seed, 15))
+		object := func() map[string]any {
+			data := map[string]any{}
+			for _, name := range []string{"a", "b", "c"} {
+				if r.IntN(4) > 0 {
+					data[name] = fmt.Sprint(r.IntN(2))
+				}
+			}
+			return map[string]any{"metadata": map[string]any{"name": "x"}, "data": data}
+		}
+		var list []string
+		for _, manager := range []string{"me", "you"} {
+			var fields []string
+			for _, name := range []string{".", "f:a", "f:b", "f:c"} {
+				if r.IntN(2) == 0 {
+					fields = append(fields, `"`+name+`":{}`)
+				}
+			}
+			version, operation := []string{"v1", "v1", "v1", "v2"}[r.IntN(4)], []string{"Update", "Update", "Apply"}[r.IntN(3)]
+			if len(fields) > 0 {
+				list = append(list, entryText(manager, operation, version, old, `{"f:data":{`+strings.Join(fields, ",")+`}}`))
+			}
+		}
+		entriesOf := func() []entry {
+			entries, err := read(parsed(t, `{"l":[`+strings.Join(list, ",")+`]}`)["l"])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return entries
+		}
+		w, live, next := writerOf("me"), object(), object()
+		if r.IntN(2) == 0 {
+			next = tree.Copy(live).(map[string]any)
+			tree.Set(next, "2", "data", "a")
+		}
+		got := entriesOf()
+		if !w.again(live, next, got, "me") {
+			continue
+		}
+		short++
+		want, err := w.count(live, next, entriesOf(), "me")
+		if err != nil || masked(parsed(t, `{"l":`+textOf(write(got, false))+`}`)["l"]) != masked(parsed(t, `{"l":`+textOf(write(want, false))+`}`)["l"]) {
+			t.Fatalf("seed %d: %v to %v with %s is\n%s, want\n%s %v", seed, live, next, list, write(got, false), write(want, false), err)
+		}
+	}
+	if short < 100 {
+		t.Errorf("%d of 2000 were counted in short", short)
+	}
+}
+
+// textOf returns a list as text.
+func textOf(list any) string { return string(tree.AppendJSON(nil, list)) }
