@@ -347,6 +347,7 @@ func TestScale(t *testing.T) {
 func FuzzScan(f *testing.F) {
 	f.Add(`[` + entryText("a", "Update", "v1", old, `{"f:a":{".":{},"k:{\"b\":\"}\"}":{}}}`) + `]`)
 	f.Add(`[{"apiVersion":"v1","fieldsType":"FieldsV1","fieldsV1":{},"manager":"\"","operation":"Apply"}]`)
+	f.Add(`[` + entryText("a\x90", "Update", "v1", "2\x90", `{"f:\x90":{}}`) + `]`)
 	f.Fuzz(func(t *testing.T, text string) {
 		entries, ok := scan(text)
 		if !ok {
@@ -363,6 +364,61 @@ func FuzzScan(f *testing.F) {
 		for i, e := range unique(entries) {
 			if e.id != want[i].id || e.time != want[i].time || !e.set.Equal(want[i].set) {
 				t.Fatalf("%s: %v, want %v", text, e, want[i])
+			}
+		}
+	})
+}
+
+// FuzzWriter: whatever is stored, sent and applied, the list that comes out is the stored one or read again as it was
+// written, the object that was there stays as it is, and who applies the same again is in nobody's way.
+func FuzzWriter(f *testing.F) {
+	mine, yours := entryText("me", "Update", "v1", old, `{"f:data":{".":{},"f:a":{}}}`), entryText("you", "Apply", "v1", "", `{"f:data":{"f:b":{}}}`)
+	const config = `{"kind":"ConfigMap","apiVersion":"v1","data":{"a":"2"}}`
+	f.Add(`[`+mine+`]`, `[]`, `{"data":{"a":"1"},"metadata":{"uid":"u"}}`, config)
+	f.Add(`[`+mine+`,`+yours+`]`, `[`+yours+`,`+mine+`]`, `{"data":{"a":"1","b":"1"},"metadata":{"uid":"u"}}`, config)
+	f.Add(`[{"operation":"x"}]`, `[{}]`, `{"metadata":{"uid":"u"}}`, `{}`)
+	f.Add(`[`+strings.ReplaceAll(mine, `"me"`, `"m\\e"`)+`]`, `null`,
+		`{"data":{"a":"1"},"metadata":{"annotations":{"`+lastApplied+`":"{\"apiVersion\":\"v1\",\"data\":{\"a\":\"1\"}}"}}}`, config)
+	f.Fuzz(func(t *testing.T, stored, sent, object, body string) {
+		list, _, err := tree.ParseJSON([]byte(stored))
+		given, _, errSent := tree.ParseJSON([]byte(sent))
+		live, _, errLive := tree.ParseJSONObject([]byte(object))
+		applied, _, errBody := tree.ParseJSONObject([]byte(body))
+		_, isList := list.([]any)
+		if err != nil || errSent != nil || errLive != nil || errBody != nil || !isList {
+			return
+		}
+		had := tree.Raw(tree.AppendJSON(nil, list))
+		put(live, had)
+		before := string(tree.AppendJSON(nil, live))
+		written := func(what string, next map[string]any) {
+			if after := string(tree.AppendJSON(nil, live)); after != before {
+				t.Fatalf("%s: %s has become %s", what, before, after)
+			}
+			v := tree.At(next, "metadata", "managedFields")
+			if v == nil || v == any(had) {
+				return
+			}
+			texts, err := read(v)
+			trees, errTrees := read(tree.Expand(v))
+			if err != nil || errTrees != nil || textOf(write(texts, false)) != textOf(v) || len(texts) != len(trees) {
+				t.Errorf("%s: %v is read as %v and %v: %v %v", what, v, texts, trees, err, errTrees)
+			}
+		}
+		for _, manager := range []string{"me", kubectl} {
+			w := writerOf(manager)
+			next := tree.Copy(applied).(map[string]any)
+			put(next, given)
+			w.Update(live, next)
+			written("update", next)
+			for _, force := range []bool{false, true} {
+				if next, err := w.Apply(live, applied, force); err == nil {
+					written("apply", next)
+					// What kubectl notes may be in what it applies.
+					if _, err := w.Apply(next, applied, false); err != nil && manager != kubectl {
+						t.Errorf("%s on %s; the same again: %v", body, before, err)
+					}
+				}
 			}
 		}
 	})

@@ -2,6 +2,7 @@ package managed
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"apichain/internal/fieldset"
 )
@@ -76,7 +77,7 @@ func (s *scanner) entry() (e entry, ok bool) {
 	return e, s.take("}") && (e.operation == opApply || e.operation == opUpdate)
 }
 
-// string reads a string that has no escapes.
+// string reads a string that has no escapes, and is no string for a reader of trees to mend.
 func (s *scanner) string() (string, bool) {
 	if !s.take(`"`) {
 		return "", false
@@ -87,7 +88,7 @@ func (s *scanner) string() (string, bool) {
 	}
 	v := s.text[s.at : s.at+n]
 	s.at += n + 1
-	return v, strings.IndexByte(v, '\\') < 0
+	return v, strings.IndexByte(v, '\\') < 0 && utf8.ValidString(v)
 }
 
 // object moves over an object.

@@ -301,3 +301,58 @@ func TestLongLists(t *testing.T) {
 		t.Log(took)
 	}
 }
+
+// FuzzApply applies any body to any object of a manager that owns anything and of another that owns something. Neither object is
+// changed, what comes out can be written, owners are sets that are read again as they are written, and who applies the same again is
+// in nobody's way.
+func FuzzApply(f *testing.F) {
+	for _, c := range [][4]string{
+		{`{replicas: 1, labels: {x: "1"}}`, `{replicas: 2, labels: {y: "1"}}`, `{"f:labels":{"f:x":{}}}`, `{"f:replicas":{}}`},
+		{`{ports: [{port: 1}, {port: 2, protocol: UDP}], finalizers: [a, b]}`, `{ports: [{port: 2, protocol: UDP, name: n}], finalizers: [b, c]}`,
+			`{"f:finalizers":{"v:\"a\"":{}},"f:ports":{"k:{\"port\":1,\"protocol\":\"TCP\"}":{".":{},"f:port":{}}}}`, `{"f:ports":{".":{}}}`},
+		{`{args: [a], selector: {a: b}, status: {a: [1, {b: null}]}}`, `{args: [], selector: null, status: {a: [], c: {}}}`,
+			`{"f:args":{},"f:selector":{},"f:status":{".":{},"f:a":{}}}`, `{"f:args":{"i:0":{}},"f:status":{}}`},
+		{`{finalizers: [a, a, b]}`, `{finalizers: [b, a]}`, `{"f:finalizers":{".":{},"v:\"a\"":{}}}`, `{"f:finalizers":{"v:1":{}},"f:gone":{"f:x":{}}}`},
+		{``, `{image: i}`, `{}`, `{"f:image":{}}`},
+	} {
+		f.Add(c[0], c[1], c[2], c[3], true)
+		f.Add(c[0], c[1], c[2], c[3], false)
+	}
+	v := oneVersion{schema: schemaOf(f, workload)}
+	object := func(text string) (map[string]any, bool) {
+		obj, _, err := tree.ParseYAMLObject([]byte(text))
+		m, ok := obj.(map[string]any)
+		return m, err == nil && (ok || obj == nil)
+	}
+	f.Fuzz(func(t *testing.T, before, body, mine, theirs string, force bool) {
+		live, ok := object(before)
+		config, good := object(body)
+		own, errOwn := fieldset.Parse(mine)
+		others, errOthers := fieldset.Parse(theirs)
+		if !ok || !good || errOwn != nil || errOthers != nil {
+			return
+		}
+		liveText, configText := tree.AppendJSON(nil, any(live)), tree.AppendJSON(nil, any(config))
+		owners := Owners{"me": {own, "v1", true}, "you": {others, "v1", false}}
+		merged, owners, err := Apply(live, config, "v1", "me", force, owners, v)
+		if string(tree.AppendJSON(nil, any(live))) != string(liveText) || string(tree.AppendJSON(nil, any(config))) != string(configText) {
+			t.Fatalf("%s with %s: became %v with %v", liveText, configText, live, config)
+		}
+		if err != nil {
+			return
+		}
+		for name, o := range owners {
+			written := o.Set.AppendJSON(nil)
+			if again, err := fieldset.Parse(written); err != nil || !again.Equal(o.Set) || o.Set.IsEmpty() {
+				t.Errorf("%s owns %s, which is read as %v: %v", name, written, again, err)
+			}
+		}
+		if merged == nil {
+			merged = live
+		}
+		checkPatchEncodable(t, any(merged))
+		if _, _, err := Apply(merged, config, "v1", "me", false, owners, v); err != nil {
+			t.Errorf("%s with %s is %v; the same again: %v", liveText, configText, merged, err)
+		}
+	})
+}
