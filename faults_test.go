@@ -603,7 +603,7 @@ func TestFaultDelayEnds(t *testing.T) {
 				t.Errorf("exit code %d", code)
 			}
 			await(t, "a stop", stopped)
-			if took := time.Since(begun); took > 15*time.Second {
+			if took := time.Since(begun); took > 30*time.Second {
 				t.Errorf("the stop took %v", took)
 			}
 			sn := c.api.ForKind("v1", "ConfigMap").Bucket.Now()

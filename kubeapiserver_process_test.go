@@ -132,7 +132,7 @@ func TestParallelStarts(t *testing.T) {
 				return
 			}
 			tr := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}
-			client := &http.Client{Transport: tr, Timeout: 10 * time.Second}
+			client := &http.Client{Transport: tr, Timeout: time.Minute}
 			for deadline := time.Now().Add(time.Minute); ; {
 				resp, err := client.Get("https://127.0.0.1:" + port + "/healthz")
 				if err == nil {

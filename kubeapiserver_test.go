@@ -284,7 +284,7 @@ func TestDrivers(t *testing.T) {
 				if token != "" {
 					q.Header.Set("Authorization", "Bearer "+token)
 				}
-				resp, err := (&http.Client{Transport: tr, Timeout: 10 * time.Second}).Do(q)
+				resp, err := (&http.Client{Transport: tr, Timeout: time.Minute}).Do(q)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -79,7 +79,7 @@ func TestManagersOfOwnWrites(t *testing.T) {
 		t.Fatal(got.status, err, got.body)
 	}
 	// Conditions come when the controllers have looked.
-	deadline, again := time.Now().Add(20*time.Second), time.NewTicker(20*time.Millisecond)
+	deadline, again := time.Now().Add(time.Minute), time.NewTicker(20*time.Millisecond)
 	defer again.Stop()
 	for {
 		got := strings.Join(ownEntries(r, "client"), "\n") + "\n"

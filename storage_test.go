@@ -494,7 +494,7 @@ func TestSharedEtcd(t *testing.T) {
 		if code := r.stop(); code != exitDrained {
 			t.Errorf("%s: exit code %d: %s", name, code, r.err)
 		}
-		if took := time.Since(began); took > 20*time.Second {
+		if took := time.Since(began); took > 30*time.Second {
 			t.Errorf("%s: the stop takes %v", name, took)
 		}
 	}

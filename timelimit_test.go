@@ -241,7 +241,7 @@ func TestTimeLimitWhileUploading(t *testing.T) {
 					}
 				}
 			}()
-			_ = c.SetReadDeadline(time.Now().Add(10 * time.Second))
+			_ = c.SetReadDeadline(time.Now().Add(time.Minute))
 			resp, err := http.ReadResponse(bufio.NewReader(c), nil)
 			if err != nil {
 				t.Fatalf("%s: %v", kind, err)

@@ -235,7 +235,7 @@ func (p *mergePlayer) define(ctx context.Context, types map[string]string, plura
 	if err != nil || r.code >= 300 {
 		return "", fmt.Errorf("definition: %v %s\n%s", err, r.body, body)
 	}
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	for deadline := time.Now().Add(patience); ; {
 		r, err := p.send(ctx, ask{method: "GET", path: "/apis/smd.example.com/" + versions[len(versions)-1] + "/" + plural})
 		if err == nil && r.code == 200 {
 			return plural, nil
@@ -295,7 +295,7 @@ func (p *mergePlayer) play(ctx context.Context, name string, lines []string) err
 			first, version = "m", "v1"
 		}
 		// A schema takes effect some time after it is written.
-		for deadline := time.Now().Add(5 * time.Second); ; {
+		for deadline := time.Now().Add(patience); ; {
 			got, err := p.step(ctx, name, plural, word, first, version, body, changed && time.Now().Before(deadline), want)
 			if err != nil {
 				return err

@@ -377,7 +377,7 @@ func put(to chan<- string, s string) <-chan struct{} {
 		defer close(done)
 		select {
 		case to <- s:
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 		}
 	}()
 	return done

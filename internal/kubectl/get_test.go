@@ -324,7 +324,7 @@ func TestContextEnds(t *testing.T) {
 	began := time.Now()
 	code := Main(ctx, "v1.37.2", []string{"get", "toys", "--server", s.URL}, func(string) string { return "" }, &out, &errs)
 	if code != 1 || out.Len() > 0 || !strings.HasPrefix(errs.String(), "Unable to connect to the server: ") ||
-		time.Since(began) > 10*time.Second {
+		time.Since(began) > time.Minute {
 		t.Errorf("code %d, %q, %q", code, out.String(), errs.String())
 	}
 }

@@ -67,7 +67,7 @@ func TestManyOperations(t *testing.T) {
 		doc := map[string]any{"data": map[string]any{"k": "v"}, "list": []any{}}
 		begun := time.Now()
 		_, err := Operations(doc, operations(t, "["+b.String()[1:]+"]"))
-		if err == nil && c.want != "" || err != nil && (c.want == "" || !strings.Contains(err.Error(), c.want)) || time.Since(begun) > 20*time.Second {
+		if err == nil && c.want != "" || err != nil && (c.want == "" || !strings.Contains(err.Error(), c.want)) || time.Since(begun) > time.Minute {
 			t.Errorf("%s: %v after %v", c.one, err, time.Since(begun))
 		}
 	}
