@@ -63,7 +63,8 @@ type ownershipOptions struct{ managed string }
 func (o *ownershipOptions) Register(f *flags.Set) {
 	f.In("storage")
 	f.Text(&o.managed, "managed-fields", "on",
-		"whether objects tell in metadata.managedFields who owns which of their fields: on, or off, which writes none and refuses server-side apply")
+		"whether objects tell in metadata.managedFields who owns which of their fields: on, or off, "+
+			"which writes none and refuses server-side apply")
 }
 
 func (o *ownershipOptions) Check(p *flags.Problems) {

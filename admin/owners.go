@@ -75,7 +75,7 @@ func serveOwners(a *api, ans *answer) *Error {
 	// That it stands there once is checked already.
 	for _, need := range []string{"resource", "name"} {
 		if ans.query.Get(need) == "" {
-			return badRequest("query parameter " + need + " is missing: owners are of one object, such as ?resource=configmaps&namespace=default&name=x")
+			return badRequest("query parameter " + need + " is missing: owners are of one object, such as ?resource=configmaps&name=x")
 		}
 	}
 	get := ans.query.Get

@@ -72,7 +72,8 @@ func structural(types []any, ref any, depth int) (map[string]any, error) {
 		i := slices.IndexFunc(types, func(t any) bool { return tree.Text(t, "name") == name })
 		t = types[i]
 	}
-	relationship := cmp.Or(tree.Text(ref, "elementRelationship"), tree.Text(t, "map", "elementRelationship"), tree.Text(t, "list", "elementRelationship"))
+	relationship := cmp.Or(tree.Text(ref, "elementRelationship"), tree.Text(t, "map", "elementRelationship"),
+		tree.Text(t, "list", "elementRelationship"))
 	out := map[string]any{"nullable": true}
 	m, list := tree.Object(t, "map"), tree.Object(t, "list")
 	switch scalar := tree.Text(t, "scalar"); {
@@ -312,7 +313,9 @@ func (p *mergePlayer) play(ctx context.Context, name string, lines []string) err
 }
 
 // step does one step, and says what came of it if that is not what is wanted. One that may be too early is tried before.
-func (p *mergePlayer) step(ctx context.Context, name, plural, op, manager, version, body string, early bool, want []string) (string, error) {
+func (p *mergePlayer) step(
+	ctx context.Context, name, plural, op, manager, version, body string, early bool, want []string,
+) (string, error) {
 	obj := object{}
 	if body != "null" {
 		if err := json.Unmarshal([]byte(body), &obj); err != nil {

@@ -199,7 +199,7 @@ func (s *smdState) outcome(object any, err error, owners map[string]string) stri
 	var b strings.Builder
 	if err != nil {
 		text := integers.Replace(err.Error())
-		if strings.HasPrefix(text, "errors:") {
+		if strings.Contains(text, "errors:\n") {
 			text = "several errors"
 		}
 		return "error " + text

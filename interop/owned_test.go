@@ -182,6 +182,8 @@ func steadyStatus(body []byte) string {
 		o["message"] = head + "errors:\n" + strings.Join(all, "\n")
 	case o["reason"] == "Invalid" && kind != "" && kind != "PatchOptions":
 		return "Invalid " + kind
+	case len(causes) > 0 && textAt(causes[0], "field") == "patch": // whose text is the whole object
+		return "Invalid patch"
 	}
 	return text(o)
 }

@@ -28,7 +28,11 @@ type configuration struct {
 
 // readConfiguration reads what is applied. What is no object is refused when it is applied (upstream).
 func readConfiguration(body []byte) (*configuration, error) {
-	v, problems, err := tree.ParseYAMLObject(body)
+	// Most of it is JSON, which is read faster as that; what is wrong with it is told as of YAML.
+	v, problems, err := tree.ParseJSON(body)
+	if err != nil || len(problems) > 0 {
+		v, problems, err = tree.ParseYAMLObject(body)
+	}
 	if err != nil {
 		// Upstream takes what begins like JSON for JSON first.
 		why := "error encoding patch: "

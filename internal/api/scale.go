@@ -173,6 +173,9 @@ func (v scaleView) owned(was map[string]any) scaleOwners {
 	}
 	o.writer.Version, o.writer.Kind = managed.ScaleVersion, "Scale"
 	o.writer.Versions, o.writer.Empty = scaleVersions{v.api.Kinds.Type(scaleType)}, nil
+	if v.custom {
+		o.writer.Foreign = errors.New("request to convert CR to an invalid group/version: " + managed.ScaleVersion)
+	}
 	return o
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"apichain/internal/allocator"
 	"apichain/internal/field"
+	"apichain/internal/kinds"
 	"apichain/internal/request"
 	"apichain/internal/status"
 	"apichain/internal/store"
@@ -216,8 +217,8 @@ func (w *write) store(commit func() error) error {
 // what the client sends, and must not find their way into what is carried over, which may be stored
 // in a version that has other ones. A scale sends no custom object, and changes one number of it.
 func (w *write) complete() {
-	if s, ok := w.shape.(interface{ DropEmpty(map[string]any) }); ok {
-		s.DropEmpty(w.next)
+	if s, ok := w.shape.(kinds.Shape); ok {
+		s.Reduce(w.next)
 	}
 	if w.custom {
 		if w.info.Subresource != "scale" {

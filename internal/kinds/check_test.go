@@ -182,6 +182,7 @@ func TestDefaults(t *testing.T) {
 	} {
 		obj, shape := objectForTest(t, c.in), shapeForTest(t, table, c.kind)
 		shape.SetDefaults(obj)
+		shape.Reduce(obj)
 		sameJSON(t, c.kind+" "+c.in, any(obj), c.out)
 		shape.SetDefaults(obj)
 		sameJSON(t, "again: "+c.kind+" "+c.in, any(obj), c.out)

@@ -139,12 +139,15 @@ func TestKindsWords(t *testing.T) {
 	for _, c := range []struct{ below, obj, want string }{
 		{"", `{}`, `{"n":null,"o":null}`},
 		{"", `{"n":[],"o":[{}],"l":[]}`, `{"l":[],"n":[],"o":[{}]}`},
-		{"  drop o k", `{"n":[],"o":[{"k":"1","y":"2"},{"k":"3"}]}`, `{"n":[],"o":[{"y":"2"},{}]}`},
-		{"  drop p k,y", `{"n":[],"o":[{"k":"1"}],"p":{"k":"1","y":"2"}}`, `{"n":[],"o":[{"k":"1"}],"p":{}}`},
-		{"  drop p k", `{"n":[],"o":[],"x":"k"}`, `{"n":[],"o":[],"x":"k"}`},
+		{"  drop o k", `{"n":[],"o":[{"k":"1","y":"2"},{"k":"3"}]}`, `{"n":null,"o":[{"y":"2"},{}]}`},
+		{"  drop p k,y", `{"n":[],"o":[{"k":"1"}],"p":{"k":"1","y":"2"}}`, `{"n":null,"o":[{"k":"1"}],"p":{}}`},
+		{"  drop p k", `{"n":[],"o":[],"x":"k"}`, `{"n":null,"o":null,"x":"k"}`},
 	} {
 		obj := objectForTest(t, c.obj)
-		Shape{load("-", c.below)}.SetDefaults(obj)
+		shape := Shape{load("-", c.below)}
+		if shape.SetDefaults(obj); c.below != "" {
+			shape.Reduce(obj)
+		}
 		if got := string(tree.AppendJSON(nil, obj)); got != c.want {
 			t.Errorf("%s %s: got %s, want %s", c.below, c.obj, got, c.want)
 		}

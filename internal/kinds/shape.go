@@ -37,7 +37,7 @@ func (s Shape) Prune(obj map[string]any) (unknown []string, err error) {
 
 // SetDefaults sets the fields that obj leaves out and the table has defaults for, or upstream
 // writes even if they are empty; moves write-only fields (stringData of a Secret) to where they are
-// kept, drops what is never kept, and sets the label that holds the name, all in place. obj must
+// kept, and sets the label that holds the name, all in place. obj must
 // have been pruned.
 func (s Shape) SetDefaults(obj map[string]any) {
 	if label := s.Row.nameLabel; label != "" {
@@ -47,6 +47,14 @@ func (s Shape) SetDefaults(obj map[string]any) {
 			tree.Set(obj, name, "metadata", "labels", label)
 		}
 	}
+	if s.Row.Type().defaults {
+		setTypeDefaults(s.Row.Type(), obj)
+	}
+}
+
+// Reduce drops what is never kept of obj, and makes lists null that are empty and written as null then, in place. Prune and SetDefaults
+// leave both, since upstream counts who owns what before it does so: to it a list that somebody sends is another thing than none.
+func (s Shape) Reduce(obj map[string]any) {
 	for _, d := range s.Row.dropped {
 		v := tree.At(obj, d.path...)
 		list, ok := v.([]any)
@@ -61,14 +69,6 @@ func (s Shape) SetDefaults(obj map[string]any) {
 			}
 		}
 	}
-	if s.Row.Type().defaults {
-		setTypeDefaults(s.Row.Type(), obj)
-	}
-}
-
-// DropEmpty makes lists of obj null that are empty and written as null then, in place. Prune leaves them, since upstream counts who
-// owns what before it stores an object, and to it a list that somebody sends is another thing than none.
-func (s Shape) DropEmpty(obj map[string]any) {
 	for _, f := range s.Row.Type().Fields {
 		if f.nullable && f.IsList {
 			if list, ok := obj[f.Name].([]any); ok && len(list) == 0 {

@@ -44,8 +44,8 @@ const (
 const maxAnnotations = 256 << 10
 
 // Apply returns the object that comes of applying config to live, with its owners; live is nil for one that is to be created. force
-// takes over what others own. Neither tree is changed, and the result shares nothing that may be changed with them. The error is a Refusal, a
-// *Conflict, or any other, which is a fault of the server to the client.
+// takes over what others own. Neither tree is changed, and the result shares nothing with them that may be changed. The error is
+// a Refusal, a *Conflict, or any other, which is a fault of the server to the client.
 func (w *Writer) Apply(live, config map[string]any, force bool) (map[string]any, error) {
 	had := take(live)
 	defer put(live, had)
@@ -62,7 +62,11 @@ func (w *Writer) Apply(live, config map[string]any, force bool) (map[string]any,
 	}
 	// Somebody has written what is there, and nobody knows who. Of a new object there is nothing.
 	if len(entries) == 0 && live != nil {
-		if entries, err = w.update(w.empty(), live, nil, beforeApply); err != nil {
+		entries, err = w.update(w.empty(), live, nil, beforeApply)
+		if w.Foreign != nil {
+			err = fmt.Errorf("failed to convert live object (/; %s) to proper version: %w", groupVersionKind(w.Version, w.Kind), w.Foreign)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("failed to create manager for existing fields: %w", err)
 		}
 		for i := range entries {
@@ -81,6 +85,9 @@ func (w *Writer) Apply(live, config map[string]any, force bool) (map[string]any,
 	}
 	if err != nil {
 		return nil, w.told(err, config, live)
+	}
+	if merged != nil && w.Foreign != nil {
+		return nil, fmt.Errorf("failed to convert new object (%s) to proper version: %w", w.named(config), w.Foreign)
 	}
 	entries = w.applied(entries, owners, self, merged != nil)
 	if merged == nil {

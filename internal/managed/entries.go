@@ -76,8 +76,8 @@ func (e *entry) seconds() int64 {
 	return t.Unix()
 }
 
-// read returns the entries of metadata.managedFields, each manager once: of two that are the same the last one counts. The error says why it is
-// no such list, in upstream's words. nil has no entries.
+// read returns the entries of metadata.managedFields, each manager once: of two that are the same the last one counts. The error says
+// why it is no such list, in upstream's words. nil has no entries.
 func read(v any) ([]entry, error) {
 	if raw, ok := v.(tree.Raw); ok {
 		if entries, ok := scan(string(raw)); ok {

@@ -27,6 +27,9 @@ type Writer struct {
 	Versions patch.Versions
 	// Empty is the object that there is before a create, as upstream encodes an empty struct of the kind; nil is one with nothing in it.
 	Empty map[string]any
+	// Foreign is nil but where upstream's server does not know the kind that it applies to, as that of custom resources a Scale:
+	// why nothing that changes the object can be applied.
+	Foreign error
 }
 
 // The names of managers that nobody has given.

@@ -136,8 +136,8 @@ func Apply(live, config map[string]any, version, manager string, force bool, own
 	w.own(set, true)
 	result, changed := merge(object(live), object(config), schema)
 	merged, _ = result.(map[string]any)
-	// Who applies the same fields as before removes none.
-	if now := w.owners[manager]; !last.Set.IsEmpty() && (last.Version != version || !last.Set.Equal(now.Set)) {
+	// Who applies again all that he owns removes nothing. That is known only where his set is in the same version.
+	if now := w.owners[manager]; last.Version != version || !last.Set.Difference(now.Set).IsEmpty() {
 		if merged, err = w.prune(merged, last); err != nil {
 			return nil, nil, fmt.Errorf("failed to prune fields: %v", err)
 		}
@@ -297,7 +297,10 @@ func (w *write) convert(o map[string]any, from, to string) (map[string]any, erro
 		return nil, err
 	}
 	schema, _ := w.versions.Schema(to)
-	return o, Validate(o, schema, false)
+	if err := Validate(o, schema, false); err != nil {
+		return nil, errors.New(err.Error()) // of neither the live object nor what is applied
+	}
+	return o, nil
 }
 
 // appendConflicts appends the members of a set as conflicts with a manager. Messages have the members of each level

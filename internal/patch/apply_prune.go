@@ -28,10 +28,12 @@ type versioned struct {
 	version string
 }
 
-// prune returns the merged object without what the manager owned by its last apply and nobody owns now. It must not be
-// asked where the last apply was of the same fields.
+// prune returns the merged object without what the manager owned by its last apply and nobody owns now.
 func (w *write) prune(merged map[string]any, last Owner) (map[string]any, error) {
-	schema, _ := w.versions.Schema(last.Version)
+	schema, ok := w.versions.Schema(last.Version)
+	if last.Set.IsEmpty() || !ok {
+		return merged, nil
+	}
 	before, err := w.in(versioned{merged, w.version}, last.Version)
 	if err != nil {
 		return nil, fmt.Errorf("failed to convert merged object to last applied version: %v", err)

@@ -123,7 +123,7 @@ func (c *Codec) decode(bucket string, value []byte) (map[string]any, []kinds.Sel
 	if _, err := shape.Prune(obj); err != nil {
 		return nil, nil, err
 	}
-	shape.DropEmpty(obj)
+	shape.Reduce(obj)
 	shape.SetDefaults(obj)
 	completeOwners(obj)
 	if form == k.row {

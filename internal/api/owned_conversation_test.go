@@ -1,0 +1,99 @@
+package api_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"apichain/internal/tree"
+)
+
+// owned writes the owners of an object, one a line: who, how, in which version without the group, to which part, and what.
+func owned(obj map[string]any) string {
+	var lines []string
+	for _, e := range tree.List(obj, "metadata", "managedFields") {
+		version := tree.Text(e, "apiVersion")
+		line := fmt.Sprint(tree.Text(e, "manager"), " ", tree.Text(e, "operation"), " ", version[strings.LastIndexByte(version, '/')+1:])
+		if part := tree.Text(e, "subresource"); part != "" {
+			line += "/" + part
+		}
+		lines = append(lines, line+" "+string(tree.AppendJSON(nil, tree.At(e, "fieldsV1"))))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// TestOwnersInSeveralVersions plays what kube-apiserver has answered of a definition with two versions that have not the same
+// fields and that no webhook converts: what cannot be shown in an owner's version stops an apply, and an update leaves the owners.
+func TestOwnersInSeveralVersions(t *testing.T) {
+	s := startClients(t)
+	version := func(name, fields, rest string) string {
+		return `{"name":"` + name + `","served":true,"subresources":{"status":{}},"schema":{"openAPIV3Schema":{"type":"object","properties":{
+			"spec":{"type":"object","properties":{` + fields + `}},"status":{"type":"object","properties":{"s":{"type":"string"}}}}}},` + rest + `}`
+	}
+	const a, b = `"a":{"type":"string"}`, `"b":{"type":"string"}`
+	s.Must(201, "POST", definitionsPath, definitionOf("widgets", "Widget", "Namespaced",
+		versions(version("v1", a, `"storage":false`), version("v2", a+","+b, `"storage":true`))))
+	path := func(version, rest string) string {
+		return "/apis/example.com/" + version + "/namespaces/default/widgets/x" + rest
+	}
+	widget := func(version, fields string) string {
+		return `{"apiVersion":"example.com/` + version + `","kind":"Widget","metadata":{"name":"x"` + fields + `}`
+	}
+	const applied, merged = "application/apply-patch+yaml", "application/merge-patch+json"
+	for i, step := range []struct {
+		method, path, typ, body string
+		code                    int
+		want                    string // the message of a failure, or the owners
+	}{
+		{"POST", strings.TrimSuffix(path("v1", ""), "/x") + "?fieldManager=one", "application/json", widget("v1", `},"spec":{"a":"1"}`), 201,
+			`one Update v1 {"f:spec":{".":{},"f:a":{}}}`},
+		{"PATCH", path("v2", "?fieldManager=two"), applied, widget("v2", `},"spec":{"b":"1"}`), 500,
+			"failed to convert new object: .spec.b: field not declared in schema"},
+		{"PATCH", path("v1", "?fieldManager=three"), merged, `{"spec":{"a":"2"}}`, 200,
+			`one Update v1 {"f:spec":{}}` + "\n" + `three Update v1 {"f:spec":{"f:a":{}}}`},
+		{"PATCH", path("v2", "/status?fieldManager=st"), merged, `{"status":{"s":"1"},"metadata":{"labels":{"k":"v"}}}`, 200,
+			`one Update v1 {"f:spec":{}}` + "\n" + `st Update v2/status {"f:status":{".":{},"f:s":{}}}` + "\n" + `three Update v1 {"f:spec":{"f:a":{}}}`},
+		{"PATCH", path("v2", "?fieldManager=four"), merged, `{"spec":{"b":"2"}}`, 200,
+			`one Update v1 {"f:spec":{}}` + "\n" + `st Update v2/status {"f:status":{".":{},"f:s":{}}}` + "\n" + `three Update v1 {"f:spec":{"f:a":{}}}`},
+		{"PATCH", path("v2", "?fieldManager=two"), applied, widget("v2", `},"spec":{"b":"1"}`), 500, ".spec.b: field not declared in schema"},
+		{"PATCH", path("v1", "?fieldManager=ap"), applied, widget("v1", `,"labels":{"l":"1"}}`), 200,
+			`ap Apply v1 {"f:metadata":{"f:labels":{"f:l":{}}}}` + "\n" +
+				`one Update v1 {"f:spec":{}}` + "\n" + `st Update v2/status {"f:status":{".":{},"f:s":{}}}` + "\n" + `three Update v1 {"f:spec":{"f:a":{}}}`},
+	} {
+		code, obj := s.Try(step.method, step.path, step.body, "Content-Type: "+step.typ)
+		got := owned(obj)
+		if code >= 400 {
+			got = tree.Text(obj, "message")
+		}
+		if code != step.code || got != step.want {
+			t.Fatalf("step %d: %d\n%s\nwant %d\n%s", i, code, got, step.code, step.want)
+		}
+	}
+}
+
+// TestScaleAppliedToCustoms plays what kube-apiserver has answered: its server of custom resources cannot apply anything to a scale.
+func TestScaleAppliedToCustoms(t *testing.T) {
+	s := startClients(t)
+	const schema = `"served":true,"schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}`
+	s.Must(201, "POST", definitionsPath, definitionOf("widgets", "Widget", "Namespaced", versions(
+		`{"name":"v1","storage":true,"subresources":{"scale":{"specReplicasPath":".spec.n","statusReplicasPath":".status.n"}},`+schema+`}`,
+		`{"name":"v2","storage":false,`+schema+`}`)))
+	const scale = `{"apiVersion":"autoscaling/v1","kind":"Scale","metadata":{"name":"x","namespace":"default"},"spec":{"replicas":3}}`
+	apply := func(want int, version, rest, body string) map[string]any {
+		t.Helper()
+		return s.Must(want, "PATCH", "/apis/example.com/"+version+"/namespaces/default/widgets/x"+rest, body, "Content-Type: application/apply-patch+yaml")
+	}
+	apply(201, "v2", "?fieldManager=two", `{"apiVersion":"example.com/v2","kind":"Widget","metadata":{"name":"x"},"spec":{"n":1}}`)
+	refused := apply(500, "v1", "/scale?fieldManager=sc&force=true", scale)
+	if got := tree.Text(refused, "message"); !strings.HasPrefix(got, "failed to create manager for existing fields: failed to convert live object (/; autoscaling/v1,") {
+		t.Error(got)
+	}
+	apply(200, "v1", "?fieldManager=one", `{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"x"},"spec":{"n":1}}`)
+	refused = apply(500, "v1", "/scale?fieldManager=sc&force=true", scale)
+	if got := tree.Text(refused, "message"); got != "failed to convert new object (default/x; autoscaling/v1, Kind=Scale) to proper version: "+
+		"request to convert CR to an invalid group/version: autoscaling/v1" {
+		t.Error(got)
+	}
+	apply(409, "v1", "/scale?fieldManager=sc", scale)
+	apply(200, "v1", "/scale?fieldManager=sc", strings.Replace(scale, "3", "1", 1)) // changes nothing
+}
