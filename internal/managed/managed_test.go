@@ -348,7 +348,7 @@ func FuzzScan(f *testing.F) {
 	f.Add(`[` + entryText("a", "Update", "v1", old, `{"f:a":{".":{},"k:{\"b\":\"}\"}":{}}}`) + `]`)
 	f.Add(`[{"apiVersion":"v1","fieldsType":"FieldsV1","fieldsV1":{},"manager":"\"","operation":"Apply"}]`)
 	f.Fuzz(func(t *testing.T, text string) {
-		entries, ok := scan(text)
+		entries, ok := scan(nil, text)
 		if !ok {
 			return
 		}
