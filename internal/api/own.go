@@ -36,7 +36,7 @@ func (w *write) own() {
 			}
 		}
 	}
-	setOrDelete(m, "namespace", w.namespace, w.Namespaced)
+	w.setNamespace(m)
 	w.dedupeOwners(w.next)
 	switch {
 	case w.api.Config.NoManagedFields:
@@ -78,9 +78,10 @@ func (q *Call) checkOwners(obj map[string]any, before any) {
 
 // writer returns who writes, as the owners know it.
 func (q *Call) writer() managed.Writer {
+	q.versions = versions{q.Resource, q.info.Subresource, q.req.Context()}
 	return managed.Writer{
 		Manager: q.managerName(), Version: q.apiVersion(), Kind: q.Kind, Subresource: q.info.Subresource,
-		Versions: versions{q.Resource, q.info.Subresource, q.req.Context()}, Empty: q.zero, ByText: q.custom,
+		Versions: &q.versions, Empty: q.zero, ByText: q.custom,
 	}
 }
 
