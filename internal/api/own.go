@@ -37,7 +37,9 @@ func (w *write) own() {
 		}
 	}
 	w.setNamespace(m)
-	w.dedupeOwners(w.next)
+	if w.info.Verb != "patch" { // a patch says the same owner twice until admission has seen it (upstream)
+		w.dedupeOwners(w.next)
+	}
 	switch {
 	case w.api.Config.NoManagedFields:
 		v, has := tree.Object(w.was, "metadata")["managedFields"]

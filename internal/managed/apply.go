@@ -112,8 +112,12 @@ func (w *Writer) check(config map[string]any) error {
 
 // groupVersionKind writes the type of an object as upstream does: /v1, Kind=Pod.
 func groupVersionKind(version, kind string) string {
-	if !strings.Contains(version, "/") {
+	switch strings.Count(version, "/") {
+	case 0:
 		version = "/" + version
+	case 1:
+	default: // upstream's reader of such a version leaves all of it empty
+		version, kind = "/", ""
 	}
 	return version + ", Kind=" + kind
 }

@@ -25,11 +25,13 @@ func scan(into []entry, text string) (entries []entry, ok bool) {
 	entries = slices.Grow(into, 1+strings.Count(text, `"fieldsType"`)) // one more is likely
 	for {
 		start := s.at
-		e, ok := s.entry()
+		e, ordered, ok := s.entry()
 		if !ok {
 			return nil, false
 		}
-		e.text = text[start:s.at]
+		if ordered { // else it was written for a Scale, and is written anew with the next write (upstream)
+			e.text = text[start:s.at]
+		}
 		entries = append(entries, e)
 		if s.take("]") {
 			return entries, s.at == len(text)
@@ -49,21 +51,21 @@ func (s *scanner) take(text string) bool {
 	return true
 }
 
-// entry reads an entry.
-func (s *scanner) entry() (e entry, ok bool) {
+// entry reads an entry. It is ordered if its set is written in the order of elements.
+func (s *scanner) entry() (e entry, ordered, ok bool) {
 	if !s.take(`{"apiVersion":`) {
-		return e, false
+		return e, false, false
 	}
 	if e.version, ok = s.string(); !ok || e.version == "" || !s.take(`,"fieldsType":"FieldsV1","fieldsV1":`) {
-		return e, false
+		return e, false, false
 	}
 	from := s.at
 	if !s.object() {
-		return e, false
+		return e, false, false
 	}
 	var err error
-	if e.set, err = fieldset.Parse(s.text[from:s.at]); err != nil {
-		return e, false
+	if e.set, ordered, err = fieldset.ParseOrdered(s.text[from:s.at]); err != nil {
+		return e, false, false
 	}
 	for _, f := range [...]struct {
 		name string
@@ -71,11 +73,11 @@ func (s *scanner) entry() (e entry, ok bool) {
 	}{{`,"manager":`, &e.manager}, {`,"operation":`, &e.operation}, {`,"subresource":`, &e.subresource}, {`,"time":`, &e.time}} {
 		if s.take(f.name) {
 			if *f.into, ok = s.string(); !ok {
-				return e, false
+				return e, false, false
 			}
 		}
 	}
-	return e, s.take("}") && (e.operation == opApply || e.operation == opUpdate)
+	return e, ordered, s.take("}") && (e.operation == opApply || e.operation == opUpdate)
 }
 
 // string reads a string that has no escapes, and is no string for a reader of trees to mend.
