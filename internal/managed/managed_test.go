@@ -373,6 +373,8 @@ func FuzzScan(f *testing.F) {
 	f.Add(`[` + entryText("a", "Update", "v1", old, `{"f:a":{".":{},"k:{\"b\":\"}\"}":{}}}`) + `]`)
 	f.Add(`[{"apiVersion":"v1","fieldsType":"FieldsV1","fieldsV1":{},"manager":"\"","operation":"Apply"}]`)
 	f.Add(`[` + entryText("a\x90", "Update", "v1", "2\x90", `{"f:\x90":{}}`) + `]`)
+	twice := entryText("a", "Apply", "v1", old, `{"f:a":{}}`)
+	f.Add(`[` + twice + `,` + twice + `,` + strings.ReplaceAll(twice, `"v1"`, `"v2"`) + `]`)
 	f.Fuzz(func(t *testing.T, text string) {
 		entries, ok := scan(nil, text)
 		if !ok {
@@ -383,10 +385,13 @@ func FuzzScan(f *testing.F) {
 			return // it is written here, and so JSON
 		}
 		want, err := read(v)
-		if got := unique(entries); err != nil || len(got) != len(want) {
+		got := unique(entries)
+		if err != nil || len(got) != len(want) {
 			t.Fatalf("%s: %d entries, as a tree %d, %v", text, len(got), len(want), err)
 		}
-		for i, e := range unique(entries) {
+		for i, e := range got {
+			e.identify()
+			want[i].identify()
 			if e.id != want[i].id || e.time != want[i].time || !e.set.Equal(want[i].set) {
 				t.Fatalf("%s: %v, want %v", text, e, want[i])
 			}
