@@ -45,9 +45,12 @@ func masked(v any) string {
 // listOf returns the list of an object.
 func listOf(obj map[string]any) any { return tree.At(obj, "metadata", "managedFields") }
 
+// emptyMap is the config map that there is before a create.
+func emptyMap() map[string]any { return map[string]any{"metadata": map[string]any{}} }
+
 // writerOf returns a writer of config maps.
 func writerOf(manager string) *Writer {
-	return &Writer{Manager: manager, Version: "v1", Kind: "ConfigMap", Versions: oneVersion{}, Empty: map[string]any{"metadata": map[string]any{}}}
+	return &Writer{Manager: manager, Version: "v1", Kind: "ConfigMap", Versions: oneVersion{}, Empty: emptyMap}
 }
 
 const old = "2020-01-01T00:00:00Z"
@@ -358,7 +361,7 @@ func TestScale(t *testing.T) {
 // about something else.
 func TestReorder(t *testing.T) {
 	const byText, byElement = `{"f:data":{"k:{\"p\":443}":{},"k:{\"p\":80}":{}}}`, `{"f:data":{"k:{\"p\":80}":{},"k:{\"p\":443}":{}}}`
-	entries, ok := scan(`[` + entryText("a", "Apply", "v1", old, byText) + `,` + entryText("b", "Apply", "v1", old, byElement) + `]`)
+	entries, ok := scan(nil, `[` + entryText("a", "Apply", "v1", old, byText) + `,` + entryText("b", "Apply", "v1", old, byElement) + `]`)
 	if !ok || entries[0].text != "" || entries[1].text == "" {
 		t.Fatalf("%v %v", ok, entries)
 	}
