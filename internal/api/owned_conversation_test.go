@@ -117,3 +117,16 @@ func TestOwnersOfDuplicates(t *testing.T) {
 		t.Errorf("patched: %s\n%v", got, patched)
 	}
 }
+
+// TestNoOwnersOfCustoms plays what kube-apiserver has answered: to its server of custom resources an empty list of owners is none, so that the stored ones stay.
+func TestNoOwnersOfCustoms(t *testing.T) {
+	s := startClients(t)
+	s.Must(201, "POST", definitionsPath, definitionOf("widgets", "Widget", "Namespaced", versions(
+		`{"name":"v1","storage":true,"served":true,"schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}`)))
+	const path = "/apis/example.com/v1/namespaces/default/widgets/x"
+	before := s.Must(201, "PATCH", path+"?fieldManager=one", `{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"x","labels":{"a":"z"}}}`, "Content-Type: application/apply-patch+yaml")
+	after := s.Must(200, "PATCH", path+"?fieldManager=two", `{"metadata":{"managedFields":[]}}`, "Content-Type: application/merge-patch+json")
+	if string(tree.AppendJSON(nil, after)) != string(tree.AppendJSON(nil, before)) {
+		t.Errorf("%v\nwas %v", after, before)
+	}
+}
