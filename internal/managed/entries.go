@@ -114,21 +114,29 @@ func read(v any) ([]entry, error) {
 	return unique(entries), nil
 }
 
+// fewEntries is how many entries are searched one by one.
+const fewEntries = 16
+
 // unique gives each entry its identity, and leaves out those that one behind them stands for.
 func unique(entries []entry) []entry {
-	if len(entries) == 1 {
-		entries[0].identify()
-		return entries
+	var seen map[string]bool // nil where there are few
+	if len(entries) > fewEntries {
+		seen = make(map[string]bool, len(entries))
 	}
-	kept := entries[:0]
-	for _, e := range entries {
+	from := len(entries)
+	for i := from - 1; i >= 0; i-- {
+		e := entries[i]
 		e.identify()
-		if i := slices.IndexFunc(kept, e.is); i >= 0 {
-			kept = slices.Delete(kept, i, i+1)
+		if seen[e.id] || seen == nil && slices.ContainsFunc(entries[from:], e.is) {
+			continue
 		}
-		kept = append(kept, e)
+		if seen != nil {
+			seen[e.id] = true
+		}
+		from--
+		entries[from] = e
 	}
-	return kept
+	return entries[from:]
 }
 
 // shown returns an entry as upstream's errors show its struct.
