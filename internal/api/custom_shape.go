@@ -99,6 +99,9 @@ func (s *customShape) pruneFields(m map[string]any) ([]string, error) {
 		}
 	}
 	unknown, err := kinds.Prune(s.meta, m)
+	if list, ok := m["managedFields"].([]any); ok && len(list) == 0 { // unlike in a built-in object it asks for nothing
+		delete(m, "managedFields")
+	}
 	// Upstream's type leaves out no field of an owner reference that must be there.
 	for _, o := range tree.List(m, "ownerReferences") {
 		if o, ok := o.(map[string]any); ok && err == nil {
@@ -147,9 +150,6 @@ func (s *customShape) decodeMetadata(at *field.Path, o map[string]any, repair bo
 	switch {
 	case ok:
 		unknown, err = s.pruneFields(m)
-		if list, ok := m["managedFields"].([]any); ok && len(list) == 0 { // it asks for nothing here
-			delete(m, "managedFields")
-		}
 	case given == nil:
 		m = map[string]any{}
 	default:

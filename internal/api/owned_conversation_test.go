@@ -2,13 +2,15 @@ package api_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"apichain/internal/tree"
 )
 
-// owned writes the owners of an object, one a line: who, how, in which version without the group, to which part, and what.
+// owned writes the owners of an object, one a line: who, how, in which version without the group, to which part, and what. They are
+// sorted: in the object they are in the order of their times, in seconds.
 func owned(obj map[string]any) string {
 	var lines []string
 	for _, e := range tree.List(obj, "metadata", "managedFields") {
@@ -19,6 +21,7 @@ func owned(obj map[string]any) string {
 		}
 		lines = append(lines, line+" "+string(tree.AppendJSON(nil, tree.At(e, "fieldsV1"))))
 	}
+	slices.Sort(lines)
 	return strings.Join(lines, "\n")
 }
 
@@ -96,4 +99,34 @@ func TestScaleAppliedToCustoms(t *testing.T) {
 	}
 	apply(409, "v1", "/scale?fieldManager=sc", scale)
 	apply(200, "v1", "/scale?fieldManager=sc", strings.Replace(scale, "3", "1", 1)) // changes nothing
+}
+
+// TestOwnersOfDuplicates plays what kube-apiserver has answered: a patch that says an owner reference twice owns it, since the second
+// one is taken away after admission; a create that does so owns it as if it were said once.
+func TestOwnersOfDuplicates(t *testing.T) {
+	s := startClients(t)
+	const ref = `{"apiVersion":"v1","kind":"Node","name":"a","uid":"u-1"}`
+	const list = "/api/v1/namespaces/default/configmaps"
+	made := s.Must(201, "POST", list+"?fieldManager=one", `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x","ownerReferences":[`+ref+`,`+ref+`]}}`)
+	if got := owned(made); got != `one Update v1 {"f:metadata":{"f:ownerReferences":{".":{},"k:{\"uid\":\"u-1\"}":{}}}}` {
+		t.Errorf("created: %s", got)
+	}
+	patched := s.Must(200, "PATCH", list+"/x?fieldManager=two", `[{"op":"add","path":"/metadata/ownerReferences/1","value":`+ref+`}]`, "Content-Type: application/json-patch+json")
+	want := `one Update v1 {"f:metadata":{"f:ownerReferences":{}}}` + "\n" + `two Update v1 {"f:metadata":{"f:ownerReferences":{"k:{\"uid\":\"u-1\"}":{}}}}`
+	if got := owned(patched); got != want || len(tree.List(patched, "metadata", "ownerReferences")) != 1 {
+		t.Errorf("patched: %s\n%v", got, patched)
+	}
+}
+
+// TestNoOwnersOfCustoms plays what kube-apiserver has answered: to its server of custom resources an empty list of owners is none, so that the stored ones stay.
+func TestNoOwnersOfCustoms(t *testing.T) {
+	s := startClients(t)
+	s.Must(201, "POST", definitionsPath, definitionOf("widgets", "Widget", "Namespaced", versions(
+		`{"name":"v1","storage":true,"served":true,"schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}`)))
+	const path = "/apis/example.com/v1/namespaces/default/widgets/x"
+	before := s.Must(201, "PATCH", path+"?fieldManager=one", `{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"x","labels":{"a":"z"}}}`, "Content-Type: application/apply-patch+yaml")
+	after := s.Must(200, "PATCH", path+"?fieldManager=two", `{"metadata":{"managedFields":[]}}`, "Content-Type: application/merge-patch+json")
+	if string(tree.AppendJSON(nil, after)) != string(tree.AppendJSON(nil, before)) {
+		t.Errorf("%v\nwas %v", after, before)
+	}
 }

@@ -102,16 +102,22 @@ func plain(c byte) bool { return c >= ' ' && c < 0x80 && c != '<' && c != '>' &&
 // Parse reads FieldsV1. Bytes are not kept; of a string the set has parts. The error tells what is wrong with it; upstream shows it to
 // nobody.
 func Parse[T ~string | ~[]byte](text T) (Set, error) {
+	s, _, err := ParseOrdered(text)
+	return s, err
+}
+
+// ParseOrdered is Parse, and reports whether elements are in the order in which AppendJSON writes them.
+func ParseOrdered[T ~string | ~[]byte](text T) (s Set, ordered bool, err error) {
 	p := parser{text: string(text)}
 	// There is nearly always one brace for each node. A node has nine bytes at least.
 	p.nodes = make([]node, 0, min(strings.Count(p.text, "{"), len(text)/9+1))
 	if _, err := p.object(1); err != nil {
-		return Set{}, err
+		return Set{}, false, err
 	}
 	if p.space(); p.pos < len(p.text) {
-		return Set{}, p.unexpected("nothing behind the object")
+		return Set{}, false, p.unexpected("nothing behind the object")
 	}
-	return Set{p.nodes}, nil
+	return Set{p.nodes}, !p.unordered, nil
 }
 
 // parser reads one text from front to back.
@@ -119,6 +125,8 @@ type parser struct {
 	text  string
 	pos   int
 	nodes []node
+	// unordered says that elements were not in their order.
+	unordered bool
 }
 
 // unexpected returns the error for what is at pos where something else had to be. Where the text is no JSON, it is that of JSON.
@@ -187,6 +195,7 @@ func (p *parser) object(depth int) (meant bool, err error) {
 	}
 	p.pos++
 	if !sorted {
+		p.unordered = true
 		p.nodes = append(p.nodes[:first], sortNodes(p.nodes[first:])...)
 	}
 	return meant || len(p.nodes) == first, nil

@@ -117,6 +117,11 @@ func TestByText(t *testing.T) {
 	if sorted, err := json.Marshal(v); err != nil || string(sorted) != want {
 		t.Errorf("%s is not in order: %s %v", want, sorted, err)
 	}
+	for text, want := range map[string]bool{want: false, string(s.AppendJSON(nil)): true} {
+		if _, ordered, err := ParseOrdered(text); err != nil || ordered != want {
+			t.Errorf("%s is ordered: %v %v", text, ordered, err)
+		}
+	}
 	is(t, "the set itself", s, string(parse(t, want).AppendJSON(nil)))
 }
 

@@ -69,9 +69,6 @@ func (w *Writer) Apply(live, config map[string]any, force bool) (map[string]any,
 		if err != nil {
 			return nil, fmt.Errorf("failed to create manager for existing fields: %w", err)
 		}
-		for i := range entries {
-			entries[i].identify()
-		}
 	}
 	self := w.self(opApply, w.Manager)
 	self.identify()
@@ -115,11 +112,12 @@ func (w *Writer) check(config map[string]any) error {
 
 // groupVersionKind writes the type of an object as upstream does: /v1, Kind=Pod. What is no version has no kind either.
 func groupVersionKind(version, kind string) string {
-	if strings.Count(version, "/") > 1 {
-		version, kind = "", ""
-	}
-	if !strings.Contains(version, "/") {
+	switch strings.Count(version, "/") {
+	case 0:
 		version = "/" + version
+	case 1:
+	default: // upstream's reader of such a version leaves all of it empty
+		version, kind = "/", ""
 	}
 	return version + ", Kind=" + kind
 }

@@ -75,11 +75,13 @@ func (p ScalePaths) FromScale(parent, scale any, version string) (any, error) {
 		if !e.set.Has(fieldset.Fields("spec", "replicas")) {
 			continue
 		}
-		// Who is new here has no time (upstream).
-		e.set, e.version, e.text, e.time = fieldset.New(fieldset.Fields(p[version]...)), version, "", ""
+		// Who is called alike in the version of the Scale, as an updater never is, gives the time, and has nothing else then (upstream).
+		e.time = ""
 		if i := slices.IndexFunc(before, e.is); i >= 0 {
 			e.time = before[i].time
 		}
+		out = slices.DeleteFunc(out, e.is)
+		e.set, e.version = fieldset.New(fieldset.Fields(p[version]...)), version
 		out = append(out, e)
 	}
 	for i := range out {

@@ -1,6 +1,7 @@
 package managed
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -15,20 +16,22 @@ type scanner struct {
 	at   int
 }
 
-// scan returns the entries of a stored list; ok is false where it has not the form of one.
-func scan(text string) (entries []entry, ok bool) {
+// scan appends the entries of a stored list to into, which is empty; ok is false where it has not the form of one.
+func scan(into []entry, text string) (entries []entry, ok bool) {
 	s := scanner{text: text}
 	if !s.take("[") {
 		return nil, false
 	}
-	entries = make([]entry, 0, 1+strings.Count(text, `"fieldsType"`)) // one more is likely
+	entries = slices.Grow(into, 1+strings.Count(text, `"fieldsType"`)) // one more is likely
 	for {
 		start := s.at
-		e, ok := s.entry()
+		e, ordered, ok := s.entry()
 		if !ok {
 			return nil, false
 		}
-		e.text = text[start:s.at]
+		if ordered { // else it was written for a Scale, and is written anew with the next write (upstream)
+			e.text = text[start:s.at]
+		}
 		entries = append(entries, e)
 		if s.take("]") {
 			return entries, s.at == len(text)
@@ -48,21 +51,21 @@ func (s *scanner) take(text string) bool {
 	return true
 }
 
-// entry reads an entry.
-func (s *scanner) entry() (e entry, ok bool) {
+// entry reads an entry. It is ordered if its set is written in the order of elements.
+func (s *scanner) entry() (e entry, ordered, ok bool) {
 	if !s.take(`{"apiVersion":`) {
-		return e, false
+		return e, false, false
 	}
 	if e.version, ok = s.string(); !ok || e.version == "" || !s.take(`,"fieldsType":"FieldsV1","fieldsV1":`) {
-		return e, false
+		return e, false, false
 	}
 	from := s.at
 	if !s.object() {
-		return e, false
+		return e, false, false
 	}
 	var err error
-	if e.set, err = fieldset.Parse(s.text[from:s.at]); err != nil {
-		return e, false
+	if e.set, ordered, err = fieldset.ParseOrdered(s.text[from:s.at]); err != nil {
+		return e, false, false
 	}
 	for _, f := range [...]struct {
 		name string
@@ -70,11 +73,11 @@ func (s *scanner) entry() (e entry, ok bool) {
 	}{{`,"manager":`, &e.manager}, {`,"operation":`, &e.operation}, {`,"subresource":`, &e.subresource}, {`,"time":`, &e.time}} {
 		if s.take(f.name) {
 			if *f.into, ok = s.string(); !ok {
-				return e, false
+				return e, false, false
 			}
 		}
 	}
-	return e, s.take("}") && (e.operation == opApply || e.operation == opUpdate)
+	return e, ordered, s.take("}") && (e.operation == opApply || e.operation == opUpdate)
 }
 
 // string reads a string that has no escapes, and is no string for a reader of trees to mend.
