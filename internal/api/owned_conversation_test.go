@@ -127,3 +127,21 @@ func TestNoOwnersOfCustoms(t *testing.T) {
 		t.Errorf("%v\nwas %v", after, before)
 	}
 }
+
+// TestNothingLeftOfCustoms plays what kube-apiserver has answered: a struct of which an apply leaves nothing is null, which a definition refuses.
+func TestNothingLeftOfCustoms(t *testing.T) {
+	s := startClients(t)
+	s.Must(201, "POST", definitionsPath, definitionOf("widgets", "Widget", "Namespaced", versions(
+		`{"name":"v1","storage":true,"served":true,"subresources":{"status":{}},"schema":{"openAPIV3Schema":{"type":"object","properties":{
+		  "spec":{"type":"object","properties":{"list":{"type":"array","items":{"type":"string"}},"text":{"type":"string"}}},
+		  "status":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}}}`)))
+	const path = "/apis/example.com/v1/namespaces/default/widgets/x"
+	apply := func(code int, rest, body string) {
+		t.Helper()
+		s.Must(code, "PATCH", path+rest, `{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"x"}`+body+`}`, "Content-Type: application/apply-patch+yaml")
+	}
+	apply(201, "?fieldManager=one", `,"spec":{"text":"a"}`)
+	apply(200, "/status?fieldManager=one", `,"status":{"list":[],"phase":"A"}`)
+	apply(422, "/status?fieldManager=one&force=true", `,"status":{}`)
+	apply(422, "?fieldManager=one", `,"spec":{}`)
+}
