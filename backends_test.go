@@ -128,7 +128,7 @@ func TestBackendOfALife(t *testing.T) {
 	}
 	asked := h.asked.Load()
 	got := r.makeMap("c")
-	if want := `failed calling webhook \"check.example.com\": failed to call webhook: Post \"` + h.URL + `/check?timeout=10s\": injected fault away`; got.status != 500 || !strings.Contains(got.body, want) {
+	if want := `failed calling webhook \"check.example.com\": failed to call webhook: Post \"` + h.URL + `/check?timeout=30s\": injected fault away`; got.status != 500 || !strings.Contains(got.body, want) {
 		t.Errorf("%d %s, want %s", got.status, got.body, want)
 	}
 	if h.asked.Load() != asked || r.fired() != "away 1/1" {
@@ -288,7 +288,7 @@ func TestBackendUsers(t *testing.T) {
 	}
 	r.configure(`{"service":{"namespace":"ns","name":"web","path":"/check"},"caBundle":"` + h.caBundle() + `"}`)
 	got := r.makeMap("a")
-	if want := `Post \"https://web.ns.svc:443/check?timeout=10s\": tls: failed to verify certificate: x509: certificate is valid for example.com, *.example.com, not web.ns.svc`; !strings.Contains(got.body, want) {
+	if want := `Post \"https://web.ns.svc:443/check?timeout=30s\": tls: failed to verify certificate: x509: certificate is valid for example.com, *.example.com, not web.ns.svc`; !strings.Contains(got.body, want) {
 		t.Errorf("%s, want %s", got.body, want)
 	}
 	if row := r.backendRows()[0]; row["shownAs"] != "header" || row["address"] != h.Listener.Addr().String() || row["state"] != "failing" {

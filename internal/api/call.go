@@ -56,6 +56,9 @@ type Call struct {
 	// seen is the object stored as the call shows it, where a webhook converts it.
 	stored, seen *store.Object
 
+	// versions are what owners are counted by, see writer.
+	versions versions
+
 	// admitted says that the call is a part of a request about which admission has been asked.
 	admitted bool
 	// confirmed says that the store has everything that was written before the call: see consistent.

@@ -437,12 +437,16 @@ func (q *Call) look(o *store.Object) (err error) {
 }
 
 // decode returns o as a tree in the version of the call, which the caller owns. Where a webhook converts, o is a view or
-// what look has looked at last.
+// what look has looked at last. A read that does not want them has no owners in it.
 func (q *Call) decode(o *store.Object) map[string]any {
 	if q.webhook != nil && o == q.stored {
 		o = q.seen
 	}
-	return q.Resource.decode(o)
+	obj := q.Resource.decode(o)
+	if q.form.ownerless {
+		delete(tree.Object(obj, "metadata"), "managedFields")
+	}
+	return obj
 }
 
 // undecodable says in the words of upstream's storage that an object cannot be decoded. Where upstream reads one, the key has

@@ -52,6 +52,8 @@ type form struct {
 	yaml, protobuf bool
 	// pretty asks for indented JSON.
 	pretty bool
+	// ownerless asks for objects without metadata.managedFields. Only reads have it.
+	ownerless bool
 	// include is what the rows of a table hold: Metadata, Object or None. "" for other forms.
 	include string
 }
@@ -75,6 +77,10 @@ func (q *Call) negotiate() (form, error) {
 	accept := q.req.Header["Accept"]
 	if q.query != nil {
 		f.pretty = status.WantsPretty(q.req)
+		var err error
+		if f.ownerless, err = q.omitsOwners(); err != nil {
+			return f, err
+		}
 	}
 	// Nearly every request is one of these, and needs no clauses.
 	if len(accept) == 0 || len(accept) == 1 && (accept[0] == "application/json" || accept[0] == "*/*") {
@@ -141,7 +147,7 @@ func (q *Call) namesType() bool {
 // take makes f the form that a clause of Accept asks for, or returns false and leaves it as it is
 // where there is no such form; custom says that it is about a custom resource.
 func (f *form) take(c *request.Clause, custom bool) bool {
-	next := form{pretty: f.pretty}
+	next := form{pretty: f.pretty, ownerless: f.ownerless}
 	switch {
 	// A clause that takes several, as */* does, gets JSON.
 	case c.Takes("application/json"):

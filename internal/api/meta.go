@@ -47,7 +47,24 @@ func (q *Call) stampNew(obj map[string]any, uid string) {
 	if q.HasGeneration {
 		m["generation"] = int64(1)
 	}
-	setOrDelete(m, "namespace", q.namespace, q.Namespaced)
+	q.setNamespace(m)
+}
+
+// setNamespace makes the namespace of metadata that of the path.
+func (q *Call) setNamespace(m map[string]any) {
+	if q.Namespaced {
+		setText(m, "namespace", q.namespace)
+	} else {
+		delete(m, "namespace")
+	}
+}
+
+// setText sets m[key] to a text. What is the same already is not set again: it would be one more copy, and a map of eight keys
+// grows whenever one of them is set.
+func setText(m map[string]any, key, text string) {
+	if was, ok := m[key].(string); !ok || was != text {
+		m[key] = text
+	}
 }
 
 // timeText writes a time as metadata has it: UTC, RFC 3339, to the second. Parts of a second are

@@ -2,6 +2,8 @@ package api
 
 import (
 	"context"
+	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -10,6 +12,9 @@ import (
 	"apichain/internal/kinds"
 	"apichain/internal/managed"
 	"apichain/internal/patch"
+	"apichain/internal/request"
+	"apichain/internal/status"
+	"apichain/internal/store"
 	"apichain/internal/tree"
 )
 
@@ -36,7 +41,7 @@ func (w *write) own() {
 			}
 		}
 	}
-	setOrDelete(m, "namespace", w.namespace, w.Namespaced)
+	w.setNamespace(m)
 	if w.info.Verb != "patch" { // a patch says the same owner twice until admission has seen it (upstream)
 		w.dedupeOwners(w.next)
 	}
@@ -66,6 +71,43 @@ func (w *write) own() {
 const brokenOwners = ".metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating " +
 	"admission controller; please fix your requests: "
 
+// omitsOwners reads omitManagedFields of a get, a list or a watch, a parameter of ours: a client that has no use for owners, which
+// are a third of many objects, gets all forms of an answer without them. Nothing is decoded for that. The error is a 400.
+func (q *Call) omitsOwners() (bool, error) {
+	const name = "omitManagedFields"
+	if v := q.info.Verb; v != "get" && v != "list" && v != "watch" || !q.query.Has(name) {
+		return false, nil
+	}
+	switch value := q.param(name); value {
+	case "", "1", "true":
+		return true, nil
+	case "0", "false":
+		return false, nil
+	default:
+		return false, status.BadRequest(name + " must be true or false, not " + strconv.Quote(request.Shown(value)))
+	}
+}
+
+// view returns o as JSON as the call shows it. It may be the store's own bytes: nobody may change them.
+func (q *Call) view(o *store.Object) []byte {
+	before, after := q.parts(o)
+	if len(after) == 0 {
+		return before
+	}
+	return slices.Concat(before, after)
+}
+
+// parts returns view in two parts, of which the second is empty where they are one. Owners that are not wanted are between them.
+func (q *Call) parts(o *store.Object) (before, after []byte) {
+	switch {
+	case !q.form.ownerless:
+		return q.Resource.view(o), nil
+	case q.asStored(o):
+		return o.AroundOwners()
+	}
+	return tree.AppendJSON(nil, q.decode(o)), nil
+}
+
 // checkOwners puts the owners of before back where admission has made of them what cannot be read.
 func (q *Call) checkOwners(obj map[string]any, before any) {
 	m := tree.Metadata(obj)
@@ -80,9 +122,10 @@ func (q *Call) checkOwners(obj map[string]any, before any) {
 
 // writer returns who writes, as the owners know it.
 func (q *Call) writer() managed.Writer {
+	q.versions = versions{q.Resource, q.info.Subresource, q.req.Context()}
 	return managed.Writer{
 		Manager: q.managerName(), Version: q.apiVersion(), Kind: q.Kind, Subresource: q.info.Subresource,
-		Versions: versions{q.Resource, q.info.Subresource, q.req.Context()}, Empty: q.zero, ByText: q.custom,
+		Versions: &q.versions, Empty: q.zero, ByText: q.custom,
 	}
 }
 

@@ -2,13 +2,15 @@ package api_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
 	"apichain/internal/tree"
 )
 
-// owned writes the owners of an object, one a line: who, how, in which version without the group, to which part, and what.
+// owned writes the owners of an object, one a line: who, how, in which version without the group, to which part, and what. They are
+// sorted: in the object they are in the order of their times, in seconds.
 func owned(obj map[string]any) string {
 	var lines []string
 	for _, e := range tree.List(obj, "metadata", "managedFields") {
@@ -19,6 +21,7 @@ func owned(obj map[string]any) string {
 		}
 		lines = append(lines, line+" "+string(tree.AppendJSON(nil, tree.At(e, "fieldsV1"))))
 	}
+	slices.Sort(lines)
 	return strings.Join(lines, "\n")
 }
 

@@ -188,7 +188,7 @@ func (p *pieces) items(list []*store.Object) bool {
 			p.text(",")
 		}
 		p.begun = true
-		if !p.add(p.q.view(o)) {
+		if before, after := p.q.parts(o); !p.add(before) || !p.add(after) {
 			return false
 		}
 	}

@@ -88,11 +88,12 @@ func (w *watcher) send(e *store.Event, kind byte, o *store.Object, rev int64) {
 func (w *watcher) encodeEvent(e *store.Event, kind byte, o *store.Object, rev int64) []byte {
 	// An object that is told of at another revision than its own must be written anew.
 	if w.form.kind == formObject && !w.form.protobuf && w.asStored(o) && rev == o.Rev {
-		if kind == o.EventKind() {
+		if kind == o.EventKind() && !w.form.ownerless {
 			return o.Line
 		}
-		w.line = append(append(w.line[:0], store.EventHead(kind)...), o.Raw()...)
-		w.line = append(w.line, "}\n"...)
+		before, after := w.parts(o)
+		w.line = append(append(w.line[:0], store.EventHead(kind)...), before...)
+		w.line = append(append(w.line, after...), "}\n"...)
 		return w.line
 	}
 	table := w.form.kind == formTable
@@ -170,6 +171,9 @@ func (f *form) name() string {
 	}
 	if f.protobuf {
 		name += " protobuf"
+	}
+	if f.ownerless {
+		name += " ownerless"
 	}
 	return name
 }

@@ -315,8 +315,8 @@ func (w *write) inherit() {
 	}
 	keepSystemFields(w.next, w.was)
 	m := tree.Metadata(w.next)
-	m["name"] = w.old.Name()
-	setOrDelete(m, "namespace", w.namespace, w.Namespaced)
+	setText(m, "name", w.old.Name())
+	w.setNamespace(m)
 }
 
 // setDefaults fills in what next leaves out. Before it next is pruned; after it the kind's
@@ -433,8 +433,9 @@ func (w *write) bump() {
 		n, _ := tree.At(w.was, "metadata", "generation").(int64)
 		m["generation"] = n + 1
 	}
-	m["resourceVersion"] = strconv.FormatInt(w.old.Rev, 10)
-	tree.Metadata(w.was)["resourceVersion"] = m["resourceVersion"]
+	revision := strconv.FormatInt(w.old.Rev, 10)
+	setText(m, "resourceVersion", revision)
+	setText(tree.Metadata(w.was), "resourceVersion", revision)
 }
 
 // counts reports whether the change is one that generation counts: what the kind says, and where it

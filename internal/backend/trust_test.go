@@ -119,7 +119,7 @@ func TestCallsAfterTheEnd(t *testing.T) {
 		t.Cleanup(server.Close)
 		b := s.Use(APIServer, "v1.a", Target{URL: server.URL, CABundle: ca.pem})
 		for range 2 {
-			if text, err := ask(t, within(t, 10*time.Second), b, 99); err != nil || isHTTP2 != (text == "OK HTTP/2.0") {
+			if text, err := ask(t, within(t, time.Minute), b, 99); err != nil || isHTTP2 != (text == "OK HTTP/2.0") {
 				t.Errorf("HTTP/2 %t: %s %v", isHTTP2, text, err)
 			}
 			s.Drop(APIServer, "v1.a")

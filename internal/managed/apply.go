@@ -69,9 +69,6 @@ func (w *Writer) Apply(live, config map[string]any, force bool) (map[string]any,
 		if err != nil {
 			return nil, fmt.Errorf("failed to create manager for existing fields: %w", err)
 		}
-		for i := range entries {
-			entries[i].identify()
-		}
 	}
 	self := w.self(opApply, w.Manager)
 	self.identify()

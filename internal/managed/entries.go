@@ -24,7 +24,7 @@ type entry struct {
 	// now says that the time is that at which the entry is written.
 	now bool
 	set fieldset.Set
-	// id is what entries are told apart by, see identify.
+	// id is what package patch tells entries apart by, "" until somebody asks (identify).
 	id string
 	// text is the entry as JSON in the form that is stored, "" once something has changed.
 	text string
@@ -78,15 +78,18 @@ func (e *entry) seconds() int64 {
 
 // read returns the entries of metadata.managedFields, each manager once: of two that are the same the last one counts. The error says
 // why it is no such list, in upstream's words. nil has no entries.
-func read(v any) ([]entry, error) {
+func read(v any) ([]entry, error) { return readInto(nil, v) }
+
+// readInto is read into the room of into, which is empty, where that is enough.
+func readInto(into []entry, v any) ([]entry, error) {
 	if raw, ok := v.(tree.Raw); ok {
-		if entries, ok := scan(string(raw)); ok {
+		if entries, ok := scan(into, string(raw)); ok {
 			return unique(entries), nil
 		}
 		v = tree.Expand(v)
 	}
 	list, _ := v.([]any)
-	entries := make([]entry, 0, len(list)+1)
+	entries := slices.Grow(into, len(list))
 	for i, item := range list {
 		e := entry{
 			manager: tree.Text(item, "manager"), operation: tree.Text(item, "operation"), version: tree.Text(item, "apiVersion"),
@@ -114,15 +117,10 @@ func read(v any) ([]entry, error) {
 	return unique(entries), nil
 }
 
-// unique gives each entry its identity, and leaves out those that one behind them stands for.
+// unique leaves out those entries that one behind them stands for.
 func unique(entries []entry) []entry {
-	if len(entries) == 1 {
-		entries[0].identify()
-		return entries
-	}
 	kept := entries[:0]
 	for _, e := range entries {
-		e.identify()
 		if i := slices.IndexFunc(kept, e.is); i >= 0 {
 			kept = slices.Delete(kept, i, i+1)
 		}

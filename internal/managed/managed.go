@@ -58,18 +58,15 @@ var stripped = sync.OnceValue(func() fieldset.Set {
 func (w *Writer) Update(live, next map[string]any) {
 	given, had := take(next), take(live)
 	defer put(live, had)
-	entries := w.given(given, had)
+	// Most objects have one entry or two, which are on the stack then.
+	var room [2]entry
+	entries := w.given(room[:0], given, had)
 	// An object that is there without owners has been written without them, and an update does not begin with them.
 	if len(entries) == 0 && tree.Text(live, "metadata", "uid") != "" {
 		return
 	}
 	if live == nil {
 		live = w.empty()
-	}
-	// Of a create one entry comes out, which is on the stack then.
-	var room [1]entry
-	if len(entries) == 0 {
-		entries = room[:0]
 	}
 	entries, err := w.update(live, next, entries, w.Manager)
 	if err != nil {
@@ -103,20 +100,20 @@ func put(obj map[string]any, list any) {
 }
 
 // given returns the entries that an update begins with: those that the request sends, if it may and they are any, else the stored
-// ones; none, if it asks for that or the stored ones cannot be read.
-func (w *Writer) given(sent, stored any) []entry {
+// ones; none, if it asks for that or the stored ones cannot be read. They are in into, if it has room for them.
+func (w *Writer) given(into []entry, sent, stored any) []entry {
 	// What comes back as it was read is the stored list, whose entries have a text.
 	if w.Subresource == "" && sent != nil && !tree.Equal(sent, stored) {
 		if isReset(sent) {
-			return nil
+			return into
 		}
-		if entries, err := read(sent); err == nil && len(entries) > 0 {
+		if entries, err := readInto(into, sent); err == nil && len(entries) > 0 {
 			return entries
 		}
 	}
-	entries, err := read(stored)
+	entries, err := readInto(into, stored)
 	if err != nil {
-		return nil
+		return into
 	}
 	return entries
 }
@@ -208,10 +205,12 @@ func (w *Writer) self(operation, manager string) entry {
 	return entry{manager: cmp.Or(manager, unknownManager), operation: operation, version: w.Version, subresource: w.Subresource}
 }
 
-// ownersOf returns entries as package patch has them.
+// ownersOf returns entries, which it identifies, as package patch has them.
 func ownersOf(entries []entry) patch.Owners {
 	owners := make(patch.Owners, len(entries)+1)
-	for _, e := range entries {
+	for i := range entries {
+		e := &entries[i]
+		e.identify()
 		owners[e.id] = patch.Owner{Set: e.set, Version: e.version, Applied: e.operation == opApply}
 	}
 	return owners

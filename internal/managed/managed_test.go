@@ -374,7 +374,7 @@ func FuzzScan(f *testing.F) {
 	f.Add(`[{"apiVersion":"v1","fieldsType":"FieldsV1","fieldsV1":{},"manager":"\"","operation":"Apply"}]`)
 	f.Add(`[` + entryText("a\x90", "Update", "v1", "2\x90", `{"f:\x90":{}}`) + `]`)
 	f.Fuzz(func(t *testing.T, text string) {
-		entries, ok := scan(text)
+		entries, ok := scan(nil, text)
 		if !ok {
 			return
 		}

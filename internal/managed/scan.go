@@ -1,6 +1,7 @@
 package managed
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -15,13 +16,13 @@ type scanner struct {
 	at   int
 }
 
-// scan returns the entries of a stored list; ok is false where it has not the form of one.
-func scan(text string) (entries []entry, ok bool) {
+// scan appends the entries of a stored list to into, which is empty; ok is false where it has not the form of one.
+func scan(into []entry, text string) (entries []entry, ok bool) {
 	s := scanner{text: text}
 	if !s.take("[") {
 		return nil, false
 	}
-	entries = make([]entry, 0, 1+strings.Count(text, `"fieldsType"`)) // one more is likely
+	entries = slices.Grow(into, 1+strings.Count(text, `"fieldsType"`)) // one more is likely
 	for {
 		start := s.at
 		e, ordered, ok := s.entry()

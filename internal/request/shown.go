@@ -11,17 +11,17 @@ import (
 
 // What of a client's text may be shown. Whatever a client sends may end in a log that others read, or
 // on an admin page, so each text is made valid UTF-8 and cut to a length, and of a query only the
-// values of parameters that Kubernetes defines are shown: /api/v1/pods?limit=5&token=REDACTED. Control
+// values of parameters that Kubernetes defines, and ours, are shown: /api/v1/pods?limit=5&token=REDACTED. Control
 // characters stay: whoever writes the text quotes it.
 
 // shownMost is the most bytes of a client's text that are shown, unless the caller wants fewer.
 const shownMost = 2048
 
-// shownParameters are the query parameters that Kubernetes defines: only their values are shown.
+// shownParameters are the query parameters that Kubernetes defines, and omitManagedFields of ours: only their values are shown.
 var shownParameters = []string{
 	"allowWatchBookmarks", "as", "container", "continue", "dryRun", "exclude", "fieldManager", "fieldSelector", "fieldValidation",
-	"follow", "force", "gracePeriodSeconds", "hash", "includeObject", "labelSelector", "limit", "limitBytes", "orphanDependents",
-	"path", "pretty", "previous", "propagationPolicy", "resourceVersion", "resourceVersionMatch", "sendInitialEvents",
+	"follow", "force", "gracePeriodSeconds", "hash", "includeObject", "labelSelector", "limit", "limitBytes", "omitManagedFields",
+	"orphanDependents", "path", "pretty", "previous", "propagationPolicy", "resourceVersion", "resourceVersionMatch", "sendInitialEvents",
 	"sinceSeconds", "sinceTime", "tailLines", "timeout", "timeoutSeconds", "timestamps", "verbose", "watch",
 }
 
