@@ -32,7 +32,7 @@ func (w *write) commit() error {
 	w.keepTimes()
 	// Equal trees are not enough where old's bytes are of another version or schema: writing
 	// the same object again is how a client brings it up to date.
-	if tree.Equal(w.next, w.was) && w.asStored(w.old) {
+	if tree.Equal(w.next, w.was) && !w.reordered() && w.asStored(w.old) {
 		if !w.dryRun {
 			w.done = w.old
 		}
@@ -68,6 +68,14 @@ func (w *write) keepTimes() {
 			m["managedFields"] = owners
 		}
 	}
+}
+
+// reordered reports whether the owners are written in another order, as after a write of the Scale and after the one that follows: that
+// is a change (upstream).
+func (w *write) reordered() bool {
+	owners, isRaw := tree.Metadata(w.next)["managedFields"].(tree.Raw)
+	before, wasRaw := tree.Metadata(w.was)["managedFields"].(tree.Raw)
+	return isRaw && wasRaw && owners != before
 }
 
 // mayGo reports whether nothing but finalizers in metadata holds a deleted object: a namespace

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"apichain/internal/fieldset"
+	"apichain/internal/kinds"
 	"apichain/internal/managed"
 	"apichain/internal/tree"
 )
@@ -99,8 +100,8 @@ func (v versions) Convert(obj map[string]any, from, to string) (map[string]any, 
 	return out, nil
 }
 
-// convertBuiltin returns an object of one resource as one of another of the same group. Nothing is pruned or filled in that the
-// form itself does not ask for.
+// convertBuiltin returns an object of one resource as one of another of the same group. On the way it is a struct: nulls and what is empty
+// are gone, and what is always written is there, which without a default is empty.
 func convertBuiltin(obj map[string]any, from, to *Resource) map[string]any {
 	obj = tree.Copy(obj).(map[string]any)
 	if from.ToStored != nil {
@@ -110,6 +111,11 @@ func convertBuiltin(obj map[string]any, from, to *Resource) map[string]any {
 		to.fromStored(obj)
 	}
 	obj["apiVersion"], obj["kind"] = to.apiVersion(), to.Kind
+	if typ := to.Type(); typ != nil {
+		if _, err := kinds.Prune(typ, obj); err == nil { // which it is not of what has been merged
+			typ.Complete(obj)
+		}
+	}
 	return obj
 }
 

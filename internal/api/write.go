@@ -320,8 +320,15 @@ func (w *write) inherit() {
 }
 
 // setDefaults fills in what next leaves out. Before it next is pruned; after it the kind's
-// checks find every field that they look at.
-func (w *write) setDefaults() { w.shape.SetDefaults(w.next) }
+// checks find every field that they look at. What comes of an apply to a custom object has not been read as one, so that
+// its nulls are refused (upstream): it has some where nothing is left of a struct.
+func (w *write) setDefaults() {
+	if s, ok := w.shape.(*customShape); ok && w.owned {
+		s.schema().SetDefaultsOnly(w.next)
+		return
+	}
+	w.shape.SetDefaults(w.next)
+}
 
 // setName gives a new object that has none the name that its generateName asks for. It comes
 // after mutate, since admission sees such an object without a name (upstream), and before check,

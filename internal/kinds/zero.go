@@ -19,3 +19,41 @@ func (t *Type) Zero() map[string]any {
 	}
 	return obj
 }
+
+// Complete fills in, in place, what upstream's encoder writes of an object of the type even if nobody has set it, at every depth, and no
+// defaults. obj must have been pruned.
+func (t *Type) Complete(obj map[string]any) {
+	for _, f := range t.Fields {
+		v, there := obj[f.Name]
+		switch {
+		case f.Inline:
+			f.Message.Complete(obj)
+		case !there && f.alwaysWritten() && f.Kind == FieldMessage && f.Alternative == "" && !f.pointer && !f.IsList && !f.IsMap:
+			obj[f.Name] = f.Message.Zero()
+		case !there && f.alwaysWritten():
+			obj[f.Name] = f.empty()
+		case f.Kind == FieldMessage && f.Alternative == "":
+			f.completeEach(v)
+		}
+	}
+}
+
+// completeEach is Complete for the objects that a value of the field has.
+func (f *Field) completeEach(v any) {
+	switch v := v.(type) {
+	case []any:
+		for _, e := range v {
+			f.completeEach(e)
+		}
+	case map[string]any:
+		if !f.IsMap {
+			f.Message.Complete(v)
+			return
+		}
+		for _, e := range v {
+			if o, ok := e.(map[string]any); ok {
+				f.Message.Complete(o)
+			}
+		}
+	}
+}

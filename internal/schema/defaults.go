@@ -31,6 +31,13 @@ func (s *Schema) SetDefaults(obj map[string]any) {
 	d.object(obj, s.root)
 }
 
+// SetDefaultsOnly is SetDefaults, but leaves nulls where they are that the schema neither allows nor has a default for: Validate refuses
+// them.
+func (s *Schema) SetDefaultsOnly(obj map[string]any) {
+	d := defaulter{left: schemaMaxDefaults, keepsNulls: true}
+	d.object(obj, s.root)
+}
+
 // DropNulls removes the nulls of obj that the schema neither allows nor has a default for, in place.
 // SetDefaults does so too; this is for an object whose defaults are not those of the schema.
 func (s *Schema) DropNulls(obj map[string]any) {
@@ -43,10 +50,10 @@ func (s *Schema) DropNulls(obj map[string]any) {
 type defaultOverflow struct{}
 
 // defaulter fills in defaults; left counts down the values that it may still add, and is
-// negative once there were too many. With nullsOnly it removes nulls and adds nothing.
+// negative once there were too many. With nullsOnly it removes nulls and adds nothing, with keepsNulls it removes none.
 type defaulter struct {
-	left      int
-	nullsOnly bool
+	left                  int
+	nullsOnly, keepsNulls bool
 }
 
 // fill fills in the defaults inside of v, whose schema is n, and returns v. Nothing happens to a
@@ -118,7 +125,9 @@ func (d *defaulter) field(o map[string]any, name string, e any, n *schemaNode) {
 	case n.nullable:
 		// A null that is meant: not even the default replaces it.
 	case n.def == nil:
-		delete(o, name)
+		if !d.keepsNulls {
+			delete(o, name)
+		}
 	case d.nullsOnly:
 	default:
 		o[name] = d.copy(n)

@@ -97,6 +97,16 @@ func TestDefaultsRoot(t *testing.T) {
 	}
 }
 
+// TestDefaultsOnly: nulls that may not be stay where they are, but where a default is in their place.
+func TestDefaultsOnly(t *testing.T) {
+	s := compile(t, withSpec(`"a":{"type":"string","default":"x"},"b":{"type":"string"},"c":{"type":"object","properties":{"d":{"type":"object"}}}`))
+	obj := parse(t, `{"spec":{"a":null,"b":null,"c":{"d":null}}}`)
+	s.SetDefaultsOnly(obj)
+	if got := string(tree.AppendJSON(nil, obj)); got != `{"spec":{"a":"x","b":null,"c":{"d":null}}}` {
+		t.Error(got)
+	}
+}
+
 // TestDefaultsAreOwn: what is put into an object belongs to it, at every depth; neither
 // another object nor the raw schema changes with it, nor it with them.
 func TestDefaultsAreOwn(t *testing.T) {
