@@ -93,6 +93,8 @@ func TestAdminHold(t *testing.T) {
 	}
 	// One client more, without pause.
 	over := make(chan struct{})
+	end := sync.OnceFunc(func() { close(over) })
+	t.Cleanup(end) // before the one that waits
 	all.Go(func() {
 		h := r.client("http")
 		for {
@@ -106,7 +108,7 @@ func TestAdminHold(t *testing.T) {
 	})
 	pages := r.viewPages()
 	r.holds(pages, "saturated")
-	close(over)
+	end()
 
 	r.signal <- interruption{}
 	await(t, "the drain", r.signals.notAcceptingNewRequest.ch)
@@ -140,8 +142,11 @@ func (r *running) viewPages() []string {
 	var out []string
 	for _, e := range index.Items {
 		if e.Roles["GET"] == "view" && !slices.Contains([]string{"bundle", "stream"}, e.ID) {
-			if e.ID == "explain" {
+			switch e.ID {
+			case "explain":
 				e.Path += "?path=/api/v1/namespaces/default/configmaps/a"
+			case "owners":
+				e.Path += "?resource=namespaces&name=default"
 			}
 			out = append(out, e.Path)
 		}
