@@ -45,7 +45,8 @@ var update = flag.Bool("update", false, "write what was answered into testdata/c
 // In requests, {many} is 300 header lines and {long} a value of more than a mebibyte.
 // Over HTTP/2 the same is expected, without the lines that only HTTP/1 has.
 //
-// Files about resources are in a shorter form: see conversation_short_test.go.
+// Files about resources are in a shorter form: see conversation_short_test.go. Objects have no owners (--managed-fields=off), whose
+// times and order no file could have.
 //
 // After a change on purpose, -update (go test -run Conversations -update .) writes the
 // answers anew: read what it changes.
@@ -76,7 +77,7 @@ func (c *conversation) run(t *testing.T, file, want string) {
 		for _, kind := range c.over {
 			t.Run(kind, func(t *testing.T) {
 				t.Parallel()
-				c.compare(t, kind, c.play(t, startProgram(t, forConversations, c.flags...), kind), want)
+				c.compare(t, kind, c.play(t, c.start(t), kind), want)
 			})
 		}
 		return
@@ -84,7 +85,7 @@ func (c *conversation) run(t *testing.T, file, want string) {
 	var r *running
 	for i, kind := range c.over {
 		if r == nil || c.short {
-			r = startProgram(t, forConversations, c.flags...)
+			r = c.start(t)
 		}
 		got := c.play(t, r, kind)
 		if *update && i == 0 {
@@ -95,6 +96,11 @@ func (c *conversation) run(t *testing.T, file, want string) {
 		}
 		c.compare(t, kind, got, want)
 	}
+}
+
+// start starts a program for the conversation.
+func (c *conversation) start(t *testing.T) *running {
+	return startProgram(t, forConversations, append([]string{"--managed-fields=off"}, c.flags...)...)
 }
 
 func (c *conversation) compare(t *testing.T, kind, got, want string) {
