@@ -140,8 +140,10 @@ func (r *Resource) refuseUnserved() {
 // newBuiltin returns another resource of a row of the table, without hooks. What it does is done to
 // the same objects as through the one that is served; tests use it as another server's.
 func (s *API) newBuiltin(row *kinds.Row) *Resource {
-	r := &Resource{Row: row, api: s, shape: kinds.Shape{Row: row}, nameErrors: nameRules[row.NameRule], fields: row.Fields, deprecation: row.Deprecated}
-	r.zero = row.Type().Zero()
+	r := &Resource{
+		Row: row, api: s, shape: kinds.Shape{Row: row}, zero: row.Type().Zero(),
+		nameErrors: nameRules[row.NameRule], fields: row.Fields, deprecation: row.Deprecated,
+	}
 	if row.ReviewOnly {
 		s.admit(r) // a binding is asked about
 		return r
