@@ -25,8 +25,9 @@ type Writer struct {
 	ByText bool
 	// Versions are those of the object.
 	Versions patch.Versions
-	// Empty is the object that there is before a create, as upstream encodes an empty struct of the kind; nil is one with nothing in it.
-	Empty map[string]any
+	// Empty returns the object that there is before a create, as upstream encodes an empty struct of the kind; nil is for one with
+	// nothing in it.
+	Empty func() map[string]any
 	// Foreign is nil but where upstream's server does not know the kind that it applies to, as that of custom resources a Scale:
 	// why nothing that changes the object can be applied.
 	Foreign error
@@ -81,7 +82,7 @@ func (w *Writer) empty() map[string]any {
 	if w.Empty == nil {
 		return map[string]any{}
 	}
-	return w.Empty
+	return w.Empty()
 }
 
 // take takes the list out of an object, which may be nil.

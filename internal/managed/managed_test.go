@@ -46,9 +46,12 @@ func masked(v any) string {
 // listOf returns the list of an object.
 func listOf(obj map[string]any) any { return tree.At(obj, "metadata", "managedFields") }
 
+// emptyMap is the config map that there is before a create.
+func emptyMap() map[string]any { return map[string]any{"metadata": map[string]any{}} }
+
 // writerOf returns a writer of config maps.
 func writerOf(manager string) *Writer {
-	return &Writer{Manager: manager, Version: "v1", Kind: "ConfigMap", Versions: oneVersion{}, Empty: map[string]any{"metadata": map[string]any{}}}
+	return &Writer{Manager: manager, Version: "v1", Kind: "ConfigMap", Versions: oneVersion{}, Empty: emptyMap}
 }
 
 const old = "2020-01-01T00:00:00Z"
