@@ -136,7 +136,8 @@ func (p *program) buildResources() error {
 	p.api = api.New(api.Config{
 		Store: p.store, Kinds: table, Catalog: &p.catalog,
 		Tokens: p.authn.Accounts, MaxTokenTime: p.opt.accountTokens.most, WhoseToken: p.authn.ByToken, Authorizer: p.authz,
-		Observer: &p.watchTable, Bookmarks: p.opt.watch.bookmarks, StrictCRDs: p.opt.customs.strict, NoManagedFields: p.opt.ownership.managed == "off",
+		Observer: &p.watchTable, Bookmarks: p.opt.watch.bookmarks, StrictCRDs: p.opt.customs.strict,
+		NoManagedFields:      p.opt.ownership.managed == "off",
 		NoNamespaceLifecycle: !p.admission.On("NamespaceLifecycle"), Admit: p.admission.For, AfterWrite: p.webhooks.AfterWrite(), ReadOnly: readOnly,
 		Services:   api.ServiceNetwork{Ranges: p.opt.cluster.ranges(), NodePorts: nodePorts},
 		Converters: p.newConversions(),

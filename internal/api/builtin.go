@@ -141,8 +141,11 @@ func (r *Resource) refuseUnserved() {
 // newBuiltin returns another resource of a row of the table, without hooks. What it does is done to
 // the same objects as through the one that is served; tests use it as another server's.
 func (s *API) newBuiltin(row *kinds.Row) *Resource {
-	r := &Resource{Row: row, api: s, shape: kinds.Shape{Row: row}, nameErrors: nameRules[row.NameRule], fields: row.Fields, deprecation: row.Deprecated}
-	r.zero = sync.OnceValue(func() map[string]any { return row.Type().Zero() })
+	r := &Resource{
+		Row: row, api: s, shape: kinds.Shape{Row: row},
+		zero:       sync.OnceValue(func() map[string]any { return row.Type().Zero() }),
+		nameErrors: nameRules[row.NameRule], fields: row.Fields, deprecation: row.Deprecated,
+	}
 	if row.ReviewOnly {
 		s.admit(r) // a binding is asked about
 		return r

@@ -25,8 +25,9 @@ import (
 // One condition is our own. Upstream evaluates validation rules (x-kubernetes-validations), and this server
 // does not; ValidationRulesEvaluated, with status False, says so to whoever looks at the definition.
 
-// prepareDefinition completes a definition that is about to be checked: as much of its status as upstream's strategy writes. What clients say is checked with the names that the status
-// has already, not with those that it may get below. old is nil on create.
+// prepareDefinition completes a definition that is about to be checked: as much of its status as upstream's strategy
+// writes. What clients say is checked with the names that the status has already, not with those that it may get below.
+// old is nil on create.
 func (c *Customs) prepareDefinition(_ *Call, crd, _ map[string]any) error {
 	if stored := schema.StoredVersions(crd); len(stored) > 0 {
 		// A copy: after an update that leaves the status alone, it is a part of the old object.

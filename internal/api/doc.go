@@ -9,13 +9,14 @@
 //
 //	read.go watch.go                             get, list and watch, from snapshots and the event log
 //	create.go update.go patch.go delete.go       what each verb that writes has of its own
+//	apply.go own.go owned_versions.go            server-side apply, and who owns which field
 //	write.go commit.go                           the steps that they share
 //	form.go send.go                              objects, tables, metadata; JSON or YAML; compressed or not
 //	builtin.go custom.go                         which resources there are, and how they change
 //
 // Who routes requests here finds the resource, puts the scope into the context, and has
-// authorized the request before. Nothing in this package asks who may do what, but for the
-// access reviews, whose answer that is. In short:
+// authorized the request before. This package asks who may do what in two cases: for the access
+// reviews, whose answer that is, and where an update, a patch or an apply comes to create (mayCreate). In short:
 //
 //	a := api.New(api.Config{Store: s, Kinds: table, Catalog: &catalog, ...})
 //	go a.Run(ctx)                                // follows definitions that come without a request
@@ -25,10 +26,12 @@
 // Reading never waits for a writer. Writing is one row of steps; to the right is what other
 // parts of a server have to do with a write, each as one call at one step:
 //
-//	read        options and body, or a patch       ◄ apply: a fourth kind of patch, which may create
+//	read        options and body, or a patch
 //	┌► old      the object as it is now
-//	│                                              ◄ managed fields: who owns what differs from old
-//	│  mutate      Config.Admit, Mutating          ◄ plugins, webhooks and policies that change the object
+//	│  change      the body, a patch of old, or   ◄ managed.Writer.Apply, which merges a configuration, gives next its owners,
+//	│                                               and creates where there is no old
+//	│  own         defaults of what is sent, and  ◄ managed.Writer.Update: who owns what differs from old; not after an apply
+//	│  mutate      Config.Admit, Mutating         ◄ plugins, webhooks and policies that change the object
 //	│  carryOver   fields that the server owns
 //	│  setDefaults
 //	│  setName     of a generateName

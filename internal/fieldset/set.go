@@ -18,7 +18,7 @@ import "slices"
 //
 // From that follows what is cheap:
 //
-//   - What is below a node is a slice of the slice, and a Set itself: WithPrefix copies nothing.
+//   - What is below a node is a slice of the slice, and a Set itself: below copies nothing.
 //   - Union, intersection and both differences are one function, which merges two sorted sequences into a third, with
 //     one allocation (algebra.go).
 //   - FieldsV1 is read and written from front to back (json.go).
@@ -96,36 +96,6 @@ func (s Set) Has(path []Element) bool {
 		s = s.below(at)
 	}
 	return false
-}
-
-// WithPrefix returns what is in s below e, without e.
-func (s Set) WithPrefix(e Element) Set {
-	if at := s.find(e); at >= 0 {
-		return s.below(at)
-	}
-	return Set{}
-}
-
-// Within returns the members of s that are at path or below it, as whole paths. Any in path stands for each element.
-func (s Set) Within(path []Element) Set { return Set{within(nil, s, path)} }
-
-// within appends to out what of s is at path or below it.
-func within(out []node, s Set, path []Element) []node {
-	if len(path) == 0 {
-		return append(out, s.nodes...)
-	}
-	for i := 0; i < len(s.nodes); i += int(s.nodes[i].size) {
-		n := s.nodes[i]
-		if path[0].kind != Any && path[0] != n.element() {
-			continue
-		}
-		at := len(out)
-		if len(path) > 1 {
-			n.mark = 0
-		}
-		out = closed(within(append(out, n), s.below(i), path[1:]), at)
-	}
-	return out
 }
 
 // find returns the index of the node for e among the outermost ones, -1 for none.

@@ -201,25 +201,6 @@ func TestSetQueries(t *testing.T) {
 			t.Errorf("Has(%s) is %v", text, !want)
 		}
 	}
-	is(t, "below metadata", s.WithPrefix(Field("metadata")), `{"f:labels":{".":{},"f:a":{},"f:b":{}}}`)
-	is(t, "below a leaf", s.WithPrefix(Field("x")), `{}`)
-	is(t, "below nothing", s.WithPrefix(Field("y")), `{}`)
-	for path, want := range map[string]string{
-		"":                  string(s.AppendJSON(nil)),
-		"metadata":          `{"f:metadata":{"f:labels":{".":{},"f:a":{},"f:b":{}}}}`,
-		"metadata.labels.a": `{"f:metadata":{"f:labels":{"f:a":{}}}}`,
-		"metadata.labels.c": `{}`,
-		"ports[*].p":        `{"f:ports":{"k:{\"p\":80}":{"f:p":{}}}}`,
-		"ports[*]":          `{"f:ports":{"k:{\"p\":80}":{".":{},"f:p":{}},"k:{\"p\":443}":{}}}`,
-		"*.*.a":             `{"f:metadata":{"f:labels":{"f:a":{}}}}`,
-		"x.y":               `{}`,
-	} {
-		p, err := ParsePath(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		is(t, "what is within "+path, s.Within(p), want)
-	}
 	if got, want := s.String(), ".metadata.labels\n.metadata.labels.a\n.metadata.labels.b\n.ports[p=80]\n.ports[p=80].p\n.ports[p=443]\n.x\n"; got != want {
 		t.Errorf("the members are\n%s", got)
 	}

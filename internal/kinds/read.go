@@ -400,22 +400,19 @@ func (r *kindReader) readReset(sub string, list []string, only bool) {
 	}
 	var paths []fieldset.Path
 	for _, text := range list {
-		path := fieldset.Fields(strings.Split(text, ".")...)
-		for i := range path {
-			if path[i] == fieldset.Field("*") {
-				path[i] = fieldset.Element{}
+		paths = append(paths, fieldset.Fields(strings.Split(text, ".")...))
+		for i, e := range paths[len(paths)-1] {
+			if e == fieldset.Field("*") {
+				paths[len(paths)-1][i] = fieldset.Element{}
 			}
 		}
-		paths = append(paths, path)
-	}
-	filter := fieldset.Exclude(fieldset.New(paths...))
-	if only {
-		filter = fieldset.Include(paths...)
 	}
 	if r.kind.resets == nil {
 		r.kind.resets = map[string]*fieldset.Filter{}
 	}
-	r.kind.resets[sub] = filter
+	if r.kind.resets[sub] = fieldset.Exclude(fieldset.New(paths...)); only {
+		r.kind.resets[sub] = fieldset.Include(paths...)
+	}
 }
 
 // readSubresource reads NAME VERBS [GROUP/VERSION/KIND].
