@@ -149,8 +149,8 @@ func (w *Writer) count(live, next map[string]any, entries []entry, manager strin
 	return capped(entries), nil
 }
 
-// again reports whether an update is one of the most common, and dates the writer's entry if that has changed anything: all owners are of the version of the request,
-// and it changes nothing but what the writer owns already, and nobody else does. Then nobody owns anything else after it.
+// again reports whether an update is one of the most common, and dates the writer's entry if that has changed anything: all owners are of
+// the version of the request, and it changes nothing but what the writer owns already, and nobody else does. Then nobody owns anything else after it.
 func (w *Writer) again(live, next map[string]any, entries []entry, manager string) bool {
 	schema, ok := w.Versions.Schema(w.Version)
 	c, err := fieldset.Compare(live, next, schema)

@@ -358,7 +358,7 @@ func TestScale(t *testing.T) {
 // about something else.
 func TestReorder(t *testing.T) {
 	const byText, byElement = `{"f:data":{"k:{\"p\":443}":{},"k:{\"p\":80}":{}}}`, `{"f:data":{"k:{\"p\":80}":{},"k:{\"p\":443}":{}}}`
-	entries, ok := scan(nil, `[` + entryText("a", "Apply", "v1", old, byText) + `,` + entryText("b", "Apply", "v1", old, byElement) + `]`)
+	entries, ok := scan(nil, `[`+entryText("a", "Apply", "v1", old, byText)+`,`+entryText("b", "Apply", "v1", old, byElement)+`]`)
 	if !ok || entries[0].text != "" || entries[1].text == "" {
 		t.Fatalf("%v %v", ok, entries)
 	}
