@@ -2,6 +2,7 @@ package interop
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"go/ast"
@@ -421,6 +422,22 @@ func moduleDir(t *testing.T, module string) string {
 		t.Fatal(module, err)
 	}
 	return strings.TrimSpace(string(out))
+}
+
+// kubernetesDir is the folder of the module of kube-apiserver, which nothing here imports. It is fetched into the module cache if it is not
+// there; where it cannot be, the test is skipped, but not in CI.
+func kubernetesDir(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command("go", "mod", "download", "-json", "k8s.io/kubernetes@v1.37.2").Output()
+	var m struct{ Dir string }
+	if err = errors.Join(err, json.Unmarshal(out, &m)); err == nil {
+		return m.Dir
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatalf("%v: %s", err, out)
+	}
+	t.Skipf("NOT COMPARED WITH kube-apiserver's source, which is not here: %v: %s", err, out)
+	return ""
 }
 
 // literals returns the texts in a Go file of a module.

@@ -132,3 +132,55 @@ func TestNoOwnersOfCustoms(t *testing.T) {
 		t.Errorf("%v\nwas %v", after, before)
 	}
 }
+
+// TestNothingLeftOfCustoms plays what kube-apiserver has answered: a struct of which an apply leaves nothing is null, which a definition refuses.
+func TestNothingLeftOfCustoms(t *testing.T) {
+	s := startClients(t)
+	s.Must(201, "POST", definitionsPath, definitionOf("widgets", "Widget", "Namespaced", versions(
+		`{"name":"v1","storage":true,"served":true,"subresources":{"status":{}},"schema":{"openAPIV3Schema":{"type":"object","properties":{
+		  "spec":{"type":"object","properties":{"list":{"type":"array","items":{"type":"string"}},"text":{"type":"string"}}},
+		  "status":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}}}`)))
+	const path = "/apis/example.com/v1/namespaces/default/widgets/x"
+	apply := func(code int, rest, body string) {
+		t.Helper()
+		s.Must(code, "PATCH", path+rest, `{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"x"}`+body+`}`, "Content-Type: application/apply-patch+yaml")
+	}
+	apply(201, "?fieldManager=one", `,"spec":{"text":"a"}`)
+	apply(200, "/status?fieldManager=one", `,"status":{"list":[],"phase":"A"}`)
+	apply(422, "/status?fieldManager=one&force=true", `,"status":{}`)
+	apply(422, "?fieldManager=one", `,"spec":{}`)
+}
+
+// TestOwnersOfBuiltinVersions plays what kube-apiserver has answered: an autoscaler that is applied in another version keeps what it scales, though
+// nobody owns that any more, since it is a struct on the way from one version to the other.
+func TestOwnersOfBuiltinVersions(t *testing.T) {
+	s := startClients(t)
+	apply := func(code int, version, spec string) map[string]any {
+		t.Helper()
+		return s.Must(code, "PATCH", "/apis/autoscaling/"+version+"/namespaces/default/horizontalpodautoscalers/x?fieldManager=ann&force=true",
+			`{"apiVersion":"autoscaling/`+version+`","kind":"HorizontalPodAutoscaler","metadata":{"name":"x"},"spec":{`+spec+`}}`, "Content-Type: application/apply-patch+yaml")
+	}
+	apply(201, "v2", `"maxReplicas":6,"scaleTargetRef":{"apiVersion":"apps/v1","kind":"Deployment","name":"b"}`)
+	kept := apply(200, "v1", `"maxReplicas":5`)
+	if got := tree.Text(kept, "spec", "scaleTargetRef", "name"); got != "b" || owned(kept) != `ann Apply v1 {"f:spec":{"f:maxReplicas":{}}}` {
+		t.Errorf("%q %s", got, owned(kept))
+	}
+}
+
+// TestOwnersInAnotherOrder plays what kube-apiserver has answered: a Scale that is written as it was puts names into the order of their texts, and
+// the next write of the object back; each is a change.
+func TestOwnersInAnotherOrder(t *testing.T) {
+	s := startClients(t)
+	const path = "/apis/apps/v1/namespaces/default/deployments/x"
+	was := s.Must(201, "PATCH", path+"?fieldManager=ann", `{"apiVersion":"apps/v1","kind":"Deployment","metadata":{"name":"x"},"spec":{"replicas":2,
+		"selector":{"matchLabels":{"a":"b"}},"template":{"metadata":{"labels":{"a":"b"}},"spec":{"containers":[
+		{"name":"c","image":"i","ports":[{"containerPort":80},{"containerPort":443}]}]}}}}`, "Content-Type: application/apply-patch+yaml")
+	for _, at := range []string{path + "/scale", path} {
+		s.Must(200, "PATCH", at+"?fieldManager=bob", `{}`, "Content-Type: application/merge-patch+json")
+		is := s.Must(200, "GET", path, "")
+		if tree.Text(is, "metadata", "resourceVersion") == tree.Text(was, "metadata", "resourceVersion") || owned(is) != owned(was) {
+			t.Errorf("%s: %s\nwas %s", at, owned(is), owned(was))
+		}
+		was = is
+	}
+}
