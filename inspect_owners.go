@@ -99,6 +99,9 @@ func ownersOf(obj map[string]any, q *admin.OwnersRequest) (rows []admin.Owner, c
 		}
 		who := row.Manager + ":" + row.Operation + ":" + row.APIVersion + ":" + row.Subresource + ":"
 		e.set.Each(func(path fieldset.Path) {
+			if !complete {
+				return
+			}
 			was := row.Path
 			// Elements that are shown alike stand beside each other.
 			if row.Path = shownPath(path); row.Path == was || len(q.Paths) > 0 && !admin.MatchesAny(q.Paths, row.Path) {

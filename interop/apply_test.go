@@ -303,7 +303,10 @@ func (s *smdState) step(fail func(got, want string)) bool {
 func ourConflicts(c *patch.Conflicts) []string {
 	var all []string
 	for _, one := range c.Conflicts {
-		all = append(all, one.Manager+" "+one.Path.String())
+		one.Each(func(path string) bool {
+			all = append(all, one.Manager+" "+path)
+			return true
+		})
 	}
 	return all
 }

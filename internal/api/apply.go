@@ -28,11 +28,7 @@ type configuration struct {
 
 // readConfiguration reads what is applied. What is no object is refused when it is applied (upstream).
 func readConfiguration(body []byte) (*configuration, error) {
-	// Most of it is JSON, which is read faster as that; what is wrong with it is told as of YAML.
-	v, problems, err := tree.ParseJSON(body)
-	if err != nil || len(problems) > 0 {
-		v, problems, err = tree.ParseYAMLObject(body)
-	}
+	v, problems, err := parseConfiguration(body)
 	if err != nil {
 		// Upstream takes what begins like JSON for JSON first.
 		why := "error encoding patch: "
@@ -52,6 +48,30 @@ func readConfiguration(body []byte) (*configuration, error) {
 			tree.TypeName(v) + " into Go value of type map[string]interface {}")
 	}
 	return c, nil
+}
+
+// parseConfiguration parses YAML. Most of it is JSON, which is read faster as that; what is wrong with it is told as of YAML.
+func parseConfiguration(body []byte) (v any, problems []string, err error) {
+	if bothWays(body) {
+		if v, problems, err = tree.ParseJSON(body); err == nil && len(problems) == 0 {
+			return v, nil, nil
+		}
+	}
+	return tree.ParseYAMLObject(body)
+}
+
+// bothWays reports whether a body that is JSON is the same as YAML, which has other escapes and control characters: no escaped slash or
+// surrogate, and ASCII alone.
+func bothWays(body []byte) bool {
+	for i, c := range body {
+		if c >= 0x7f {
+			return false
+		}
+		if c == '\\' && i+2 < len(body) && (body[i+1] == '/' || body[i+1] == 'u' && body[i+2]|0x20 == 'd') {
+			return false
+		}
+	}
+	return true
 }
 
 // applyTo applies a configuration to the object old, or creates one where that is nil, and answers.

@@ -295,3 +295,30 @@ func TestReadNew(t *testing.T) {
 		}
 	}
 }
+
+// TestConfigurationIsYAML: what JSON has and YAML has not is refused, whichever of the two reads the body.
+func TestConfigurationIsYAML(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"a":"b\u003c"}`:        `{"a":"b\u003c"}`,
+		"{\t\"a\":\t\"b\"}":      `{"a":"b"}`,
+		"{\"a\":\"\u00e4\"}":     `{"a":"ä"}`,
+		`{"a":"\u00e4"}`:         `{"a":"ä"}`,
+		`{"a":1e400}`:            `{"a":"1e400"}`,
+		`{"a":"\\/"}`:            `{"a":"\\/"}`,
+		`{"a":"\/"}`:             "found unknown escape character",
+		`{"a":"\ud83d\ude00"}`:   "found invalid Unicode character escape code",
+		`{"a":"\uD800"}`:         "found invalid Unicode character escape code",
+		"{\"a\":\"\x7f\"}":       "control characters are not allowed",
+		"{\"a\":\"\xff\"}":       "invalid leading UTF-8 octet",
+		`{"a":"` + "\x00" + `"}`: "control characters are not allowed",
+	} {
+		c, err := readConfiguration([]byte(text))
+		if err != nil {
+			if !strings.HasSuffix(err.Error(), want) || !strings.Contains(err.Error(), "error decoding patch: error converting YAML to JSON: yaml: ") {
+				t.Errorf("%s: %v, want %s", text, err, want)
+			}
+		} else if got := string(tree.AppendJSON(nil, c.object)); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"slices"
+	"sync"
 
 	"apichain/internal/kinds"
 	"apichain/internal/schema"
@@ -141,7 +142,7 @@ func (r *Resource) refuseUnserved() {
 // the same objects as through the one that is served; tests use it as another server's.
 func (s *API) newBuiltin(row *kinds.Row) *Resource {
 	r := &Resource{Row: row, api: s, shape: kinds.Shape{Row: row}, nameErrors: nameRules[row.NameRule], fields: row.Fields, deprecation: row.Deprecated}
-	r.zero = row.Type().Zero()
+	r.zero = sync.OnceValue(func() map[string]any { return row.Type().Zero() })
 	if row.ReviewOnly {
 		s.admit(r) // a binding is asked about
 		return r

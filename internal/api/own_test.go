@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -123,5 +124,23 @@ func TestOmitManagedFieldsWatched(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestTypesWaitForTheirUse: the API is made without the fields of any type; those of most kinds are never needed.
+func TestTypesWaitForTheirUse(t *testing.T) {
+	s := newReadServer(t, 100)
+	of := func(r *Resource) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if r.Type() == nil {
+			t.Fatal("no type")
+		}
+		runtime.ReadMemStats(&after)
+		return after.Mallocs - before.Mallocs
+	}
+	r := s.Builtin("apps", "v1", "DaemonSet")
+	if first, second := of(r), of(r); first < 100 || second > 50 {
+		t.Errorf("%d allocations for the type, then %d", first, second)
 	}
 }

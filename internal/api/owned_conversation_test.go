@@ -105,9 +105,10 @@ func TestScaleAppliedToCustoms(t *testing.T) {
 // one is taken away after admission; a create that does so owns it as if it were said once.
 func TestOwnersOfDuplicates(t *testing.T) {
 	s := startClients(t)
+	// The owner is there: what nobody owns any more is collected.
+	uid := tree.Text(s.Must(201, "POST", "/api/v1/nodes", `{"apiVersion":"v1","kind":"Node","metadata":{"name":"a"}}`), "metadata", "uid")
+	ref := `{"apiVersion":"v1","kind":"Node","name":"a","uid":"` + uid + `"}`
 	const list = "/api/v1/namespaces/default/configmaps"
-	uid := tree.Text(s.Must(201, "POST", list, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}`), "metadata", "uid")
-	ref := `{"apiVersion":"v1","kind":"ConfigMap","name":"a","uid":"` + uid + `"}`
 	made := s.Must(201, "POST", list+"?fieldManager=one", `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x","ownerReferences":[`+ref+`,`+ref+`]}}`)
 	if got := owned(made); got != `one Update v1 {"f:metadata":{"f:ownerReferences":{".":{},"k:{\"uid\":\"`+uid+`\"}":{}}}}` {
 		t.Errorf("created: %s", got)

@@ -70,8 +70,9 @@ type Resource struct {
 	// How objects look.
 
 	shape shape
-	// zero is an object in which nobody has set anything, as upstream writes it; nil of a custom resource. Nobody may change it.
-	zero map[string]any
+	// zero returns an object in which nobody has set anything, as upstream writes it, and which nobody may change; nil of a custom
+	// resource. The type is read for it, so it is made when it is first asked for.
+	zero func() map[string]any
 	// nameErrors returns what is wrong with a name, by the rule of the kind.
 	nameErrors nameRule
 	// fields are what field selectors may name, in the order of store.Meta.Fields.

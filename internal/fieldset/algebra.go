@@ -29,6 +29,19 @@ func (s Set) Union(o Set) Set {
 	return Set{op.merge(make([]node, 0, len(s.nodes)+len(o.nodes)), s, o)}
 }
 
+// UnionOf returns what is in any of the sets. It takes them by halves, so that many of them cost no more than all that is in them, by
+// the logarithm of their number.
+func UnionOf(sets []Set) Set {
+	switch n := len(sets); n {
+	case 0:
+		return Set{}
+	case 1:
+		return sets[0]
+	default:
+		return UnionOf(sets[:n/2]).Union(UnionOf(sets[n/2:]))
+	}
+}
+
 // Intersection returns what is in both s and o.
 func (s Set) Intersection(o Set) Set {
 	op := operation{mark: func(a, b mark) mark { return a & b }}

@@ -93,7 +93,7 @@ func (w *walker) at(out []node, e Element, l, r any, place Schema, extra mark) [
 	at, n := len(out), len(w.errs)
 	out, itself := w.compare(open(out, e), l, r, place)
 	out[at].mark = itself | extra
-	w.errs[n:].Under(e)
+	w.errs = w.errs[:n+len(w.errs[n:].Under(e, &w.text))]
 	return closed(out, at)
 }
 

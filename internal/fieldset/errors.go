@@ -43,13 +43,22 @@ func (errs Errors) Err() error {
 	return errs
 }
 
-// Under returns errs, changed to say that they are below e.
-func (errs Errors) Under(e Element) Errors {
-	if len(errs) > 0 {
-		step := e.String()
-		for i := range errs {
-			errs[i].Path = step + errs[i].Path
+// mostText is how many bytes the paths of errors have together, but for the first. A long name above many faults would be in each of
+// their paths: an object of 300 kB could cost gigabytes.
+const mostText = 1 << 20
+
+// Under returns errs, changed to say that they are below e: the first, and of the others as many as there is room for. text is how
+// long the paths are already in all that is looked at, and grows.
+func (errs Errors) Under(e Element, text *int) Errors {
+	if len(errs) == 0 {
+		return errs
+	}
+	step := e.String()
+	for i := range errs {
+		if *text += len(step); *text > mostText && i > 0 {
+			return errs[:i]
 		}
+		errs[i].Path = step + errs[i].Path
 	}
 	return errs
 }

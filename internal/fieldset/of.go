@@ -35,8 +35,11 @@ const (
 	roomForItems  = 8
 )
 
-// walker walks objects and keeps what is wrong with them.
-type walker struct{ errs Errors }
+// walker walks objects and keeps what is wrong with them, whose paths have text bytes.
+type walker struct {
+	errs Errors
+	text int
+}
 
 // open appends a node for e, for closed when all that is below it is there.
 func open(out []node, e Element) []node {

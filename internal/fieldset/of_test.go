@@ -2,6 +2,7 @@ package fieldset
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -269,5 +270,37 @@ func TestCompareAllocates(t *testing.T) {
 	})
 	if n > 1 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// TestErrorsUnderLongNames: the paths of errors have no more text together than there is room for, and there is always one.
+func TestErrorsUnderLongNames(t *testing.T) {
+	var errs Errors
+	for i := range 1000 {
+		errs = append(errs, Errorf("fault %d", i)...)
+	}
+	text := 0
+	errs = errs.Under(Field(strings.Repeat("x", 10_000)), &text)
+	if len(errs) < 100 || len(errs) > mostText/10_000 {
+		t.Errorf("%d errors", len(errs))
+	}
+	if errs = errs.Under(Field("y"), &text); len(errs) != 1 || !strings.HasPrefix(errs[0].Path, ".y.x") || errs[0].Message != "fault 0" {
+		t.Errorf("%d errors", len(errs))
+	}
+}
+
+// TestUnionOf: many sets at once are what they are one by one.
+func TestUnionOf(t *testing.T) {
+	var sets []Set
+	var want Set
+	for i := range 100 {
+		s := New(Fields("a", fmt.Sprint(i%17)), Fields("b"), Path{Field("c"), Value(int64(i))})
+		sets, want = append(sets, s), want.Union(s)
+	}
+	for _, n := range []int{0, 1, 2, 3, len(sets)} {
+		got := UnionOf(sets[:n])
+		if n == len(sets) && !got.Equal(want) || n == 0 && !got.IsEmpty() || n == 1 && !got.Equal(sets[0]) || n > 1 && !got.HasAll(sets[1]) {
+			t.Errorf("%d sets: %v", n, got)
+		}
 	}
 }

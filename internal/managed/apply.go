@@ -110,7 +110,7 @@ func (w *Writer) check(config map[string]any) error {
 	return nil
 }
 
-// groupVersionKind writes the type of an object as upstream does: /v1, Kind=Pod.
+// groupVersionKind writes the type of an object as upstream does: /v1, Kind=Pod. What is no version has no kind either.
 func groupVersionKind(version, kind string) string {
 	switch strings.Count(version, "/") {
 	case 0:
@@ -169,25 +169,30 @@ func (w *Writer) Unconverted(config map[string]any, err error) string {
 		groupVersionKind(w.Version, w.Kind) + ": " + err.Error()
 }
 
-// conflict returns the error of conflicts, of which there is at least one.
+// mostText is how many bytes of fields a Conflict tells, and one more field: of a long name with many fields below it each would have
+// the name.
+const mostText = 1 << 20
+
+// conflict returns the error of conflicts, of which there is at least one. It counts all fields, and tells those that there is room for.
 func conflict(conflicts []patch.Conflict) *Conflict {
-	c := &Conflict{}
-	for _, f := range conflicts {
-		c.Causes = append(c.Causes, Cause{"conflict with " + managerText(f.Manager), f.Path.String()})
-	}
-	if len(conflicts) == 1 {
-		c.Message = "Apply failed with 1 conflict: " + c.Causes[0].Message + ": " + c.Causes[0].Field
-		return c
-	}
-	// The managers are in the order of their identities, and the fields of each are together.
+	c, total, text := &Conflict{}, 0, 0
 	var lines []string
-	for i, f := range conflicts {
-		if i == 0 || f.Manager != conflicts[i-1].Manager {
-			lines = append(lines, "conflicts with "+managerText(f.Manager)+":")
+	for _, of := range conflicts {
+		total += of.Set.Len()
+		if text > mostText {
+			continue
 		}
-		lines = append(lines, "- "+f.Path.String())
+		manager := managerText(of.Manager)
+		lines = append(lines, "conflicts with "+manager+":")
+		of.Each(func(path string) bool {
+			c.Causes, lines = append(c.Causes, Cause{"conflict with " + manager, path}), append(lines, "- "+path)
+			text += len(manager) + len(path)
+			return text <= mostText
+		})
 	}
-	c.Message = fmt.Sprintf("Apply failed with %d conflicts: %s", len(conflicts), strings.Join(lines, "\n"))
+	if c.Message = "Apply failed with 1 conflict: " + c.Causes[0].Message + ": " + c.Causes[0].Field; total > 1 {
+		c.Message = fmt.Sprintf("Apply failed with %d conflicts: %s", total, strings.Join(lines, "\n"))
+	}
 	return c
 }
 
@@ -213,7 +218,13 @@ func (w *Writer) uncovered(live map[string]any, conflicts *patch.Conflicts) []pa
 	if !ok {
 		return conflicts.Conflicts
 	}
-	return slices.DeleteFunc(slices.Clone(conflicts.Conflicts), func(c patch.Conflict) bool { return own.Has(c.Path) })
+	var left []patch.Conflict
+	for _, c := range conflicts.Conflicts {
+		if c.Set = c.Set.Difference(own); !c.Set.IsEmpty() {
+			left = append(left, c)
+		}
+	}
+	return left
 }
 
 // lastApplied returns the fields of what kubectl has noted in an object which are still as they were noted.

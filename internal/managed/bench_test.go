@@ -23,7 +23,7 @@ func BenchmarkUpdate(b *testing.B) {
 			"metadata": map[string]any{"name": "a", "namespace": "b", "uid": "u", "labels": map[string]any{"app": "bench", "n": "1"}},
 			"data":     map[string]any{"payload": "x", "more": n}}
 	}
-	w := Writer{Manager: "bench", Version: "v1", Kind: "ConfigMap", Versions: oneVersion{}, Empty: map[string]any{"metadata": map[string]any{}}}
+	w := Writer{Manager: "bench", Version: "v1", Kind: "ConfigMap", Versions: oneVersion{}, Empty: emptyMap}
 	live := object("1")
 	w.Update(nil, live)
 	list := tree.At(live, "metadata", "managedFields")

@@ -117,16 +117,31 @@ func readInto(into []entry, v any) ([]entry, error) {
 	return unique(entries), nil
 }
 
-// unique leaves out those entries that one behind them stands for.
+// fewEntries is how many entries are searched one by one.
+const fewEntries = 16
+
+// unique leaves out those entries that one behind them stands for. Of many it sets the identities.
 func unique(entries []entry) []entry {
-	kept := entries[:0]
-	for _, e := range entries {
-		if i := slices.IndexFunc(kept, e.is); i >= 0 {
-			kept = slices.Delete(kept, i, i+1)
-		}
-		kept = append(kept, e)
+	var seen map[string]bool // nil where there are few
+	if len(entries) > fewEntries {
+		seen = make(map[string]bool, len(entries))
 	}
-	return kept
+	from := len(entries)
+	for i := from - 1; i >= 0; i-- {
+		e := entries[i]
+		if seen != nil {
+			e.identify()
+		}
+		if seen[e.id] || seen == nil && slices.ContainsFunc(entries[from:], e.is) {
+			continue
+		}
+		if seen != nil {
+			seen[e.id] = true
+		}
+		from--
+		entries[from] = e
+	}
+	return entries[from:]
 }
 
 // shown returns an entry as upstream's errors show its struct.

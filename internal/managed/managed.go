@@ -25,8 +25,9 @@ type Writer struct {
 	ByText bool
 	// Versions are those of the object.
 	Versions patch.Versions
-	// Empty is the object that there is before a create, as upstream encodes an empty struct of the kind; nil is one with nothing in it.
-	Empty map[string]any
+	// Empty returns the object that there is before a create, as upstream encodes an empty struct of the kind; nil is for one with
+	// nothing in it.
+	Empty func() map[string]any
 	// Foreign is nil but where upstream's server does not know the kind that it applies to, as that of custom resources a Scale:
 	// why nothing that changes the object can be applied.
 	Foreign error
@@ -81,7 +82,7 @@ func (w *Writer) empty() map[string]any {
 	if w.Empty == nil {
 		return map[string]any{}
 	}
-	return w.Empty
+	return w.Empty()
 }
 
 // take takes the list out of an object, which may be nil.
@@ -238,43 +239,54 @@ func capped(entries []entry) []entry {
 	if len(entries) <= maxUpdaters {
 		return entries
 	}
+	at := make(map[string]int, len(entries)) // by identity
+	var order []int                          // of updates
 	for i := range entries {
 		entries[i].identify()
-	}
-	var ids []string
-	for _, e := range oldestFirst(entries) {
-		if e.operation == opUpdate {
-			ids = append(ids, e.id)
+		if at[entries[i].id] = i; entries[i].operation == opUpdate {
+			order = append(order, i)
 		}
 	}
-	find := func(id string) int { return slices.IndexFunc(entries, func(e entry) bool { return e.id == id }) }
-	first := map[string]string{}
-	for n, i := len(ids), 0; n > maxUpdaters && i < len(ids); i++ {
-		e := entries[find(ids[i])]
+	slices.SortFunc(order, func(i, j int) int {
+		a, b := &entries[i], &entries[j]
+		return cmp.Or(cmp.Compare(a.seconds(), b.seconds()), cmp.Compare(a.id, b.id))
+	})
+	first, sets, merged := map[string]int{}, map[int][]fieldset.Set{}, make([]bool, len(entries))
+	for n, k := len(order), 0; n > maxUpdaters && k < len(order); k++ {
+		i := order[k]
+		e := entries[i]
 		oldest, ok := first[e.version]
 		if !ok {
-			first[e.version] = e.id
+			first[e.version] = i
 			continue
 		}
 		bucket := entry{manager: ancient, operation: opUpdate, version: e.version}
 		bucket.identify()
-		at := find(bucket.id)
-		if at < 0 {
-			at = find(oldest)
+		into, ok := at[bucket.id]
+		if !ok {
+			into = oldest
+			at[bucket.id] = into
 		}
+		if sets[into] == nil {
+			sets[into] = []fieldset.Set{entries[into].set}
+		}
+		sets[into] = append(sets[into], e.set)
 		// The time is that of the younger one.
-		bucket.set, bucket.time, bucket.now = entries[at].set.Union(e.set), e.time, e.now
-		entries[at] = bucket
-		at = find(e.id)
-		entries = slices.Delete(entries, at, at+1)
+		bucket.time, bucket.now = e.time, e.now
+		entries[into] = bucket
+		delete(at, e.id)
+		merged[i] = true
 		n--
 	}
-	return entries
-}
-
-// oldestFirst returns the entries in the order in which they are merged.
-func oldestFirst(entries []entry) []entry {
-	return slices.SortedFunc(slices.Values(entries), func(a, b entry) int {
-		return cmp.Or(cmp.Compare(a.seconds(), b.seconds()), cmp.Compare(a.id, b.id))
-	})
+	kept := entries[:0]
+	for i, e := range entries {
+		if merged[i] {
+			continue
+		}
+		if sets[i] != nil {
+			e.set = fieldset.UnionOf(sets[i])
+		}
+		kept = append(kept, e)
+	}
+	return kept
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"apichain/internal/fieldset"
+	"apichain/internal/patch"
 	"apichain/internal/tree"
 )
 
@@ -45,9 +46,12 @@ func masked(v any) string {
 // listOf returns the list of an object.
 func listOf(obj map[string]any) any { return tree.At(obj, "metadata", "managedFields") }
 
+// emptyMap is the config map that there is before a create.
+func emptyMap() map[string]any { return map[string]any{"metadata": map[string]any{}} }
+
 // writerOf returns a writer of config maps.
 func writerOf(manager string) *Writer {
-	return &Writer{Manager: manager, Version: "v1", Kind: "ConfigMap", Versions: oneVersion{}, Empty: map[string]any{"metadata": map[string]any{}}}
+	return &Writer{Manager: manager, Version: "v1", Kind: "ConfigMap", Versions: oneVersion{}, Empty: emptyMap}
 }
 
 const old = "2020-01-01T00:00:00Z"
@@ -505,3 +509,46 @@ func TestAgain(t *testing.T) {
 
 // textOf returns a list as text.
 func textOf(list any) string { return string(tree.AppendJSON(nil, list)) }
+
+// TestManyEntries: of many entries each manager counts once, by its last one, and those of updates become few, which own all of it.
+func TestManyEntries(t *testing.T) {
+	var b strings.Builder
+	const n = 3000
+	for i := range n {
+		fmt.Fprintf(&b, ",%s", entryText(fmt.Sprint("m", i%(n/3)), "Update", fmt.Sprint("v", i%2), old, fmt.Sprintf(`{"f:x%d":{}}`, i)))
+	}
+	entries, err := read(tree.Raw("[" + b.String()[1:] + "]"))
+	if err != nil || len(entries) != n/3 || entries[0].manager != "m0" || !entries[0].set.Has(fieldset.Fields(fmt.Sprint("x", n-n/3))) {
+		t.Fatal(len(entries), err)
+	}
+	entries = capped(entries)
+	owned := 0
+	for _, e := range entries {
+		owned += e.set.Len()
+	}
+	if len(entries) != maxUpdaters || owned != n/3 {
+		t.Errorf("%d entries own %d fields", len(entries), owned)
+	}
+}
+
+// TestLongConflict: a long name that is in each of many conflicts is told as often as there is room for, and all are counted.
+func TestLongConflict(t *testing.T) {
+	long := strings.Repeat("x", 10_000)
+	var paths []fieldset.Path
+	for i := range 1000 {
+		paths = append(paths, fieldset.Fields(long, fmt.Sprint(i)))
+	}
+	c := conflict([]patch.Conflict{{Manager: `{"manager":"a"}`, Set: fieldset.New(paths...)}, {Manager: `{"manager":"b"}`, Set: fieldset.New(paths[0])}})
+	if !strings.HasPrefix(c.Message, "Apply failed with 1001 conflicts: conflicts with \"a\":\n- ."+long+".0\n") ||
+		len(c.Message) > mostText+2*len(long) || len(c.Causes) < 100 {
+		t.Errorf("%d causes, %d bytes", len(c.Causes), len(c.Message))
+	}
+}
+
+// TestNoVersion: what is no version is told as nothing.
+func TestNoVersion(t *testing.T) {
+	_, err := writerOf("me").Apply(nil, parsed(t, `{"kind":"ConfigMap","apiVersion":"a/b/c"}`), false)
+	if err != Refusal("invalid object type: /, Kind=") {
+		t.Error(err)
+	}
+}

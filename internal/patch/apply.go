@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"apichain/internal/fieldset"
@@ -64,29 +63,43 @@ type Versions interface {
 	Reset(version string) *fieldset.Filter
 }
 
-// Conflict is a field that another manager owns and an apply would change.
+// Conflict is what another manager owns and an apply would change: at least one field.
 type Conflict struct {
 	Manager string
-	Path    fieldset.Path
+	Set     fieldset.Set
 }
 
-// Conflicts is the error of an apply without force that would change what others own: managers in the order of their
-// identities, the fields of each in the order in which messages have them. There is at least one.
+// Each calls f for the path of each field until it returns false: in the order of messages, which have the members of each level before
+// what is below any of them. The text is never kept here, since all of them together may be long: f says what is enough.
+func (c Conflict) Each(f func(path string) (more bool)) { eachConflict(nil, c.Set, f) }
+
+// eachConflict is Each for a set below prefix. It returns what f says last.
+func eachConflict(prefix []byte, set fieldset.Set, f func(string) bool) bool {
+	more := true
+	set.Elements(func(e fieldset.Element, member bool, _ fieldset.Set) {
+		if member && more {
+			more = f(string(append(prefix, e.String()...)))
+		}
+	})
+	set.Elements(func(e fieldset.Element, _ bool, below fieldset.Set) {
+		if more && !below.IsEmpty() {
+			more = eachConflict(append(prefix, e.String()...), below, f)
+		}
+	})
+	return more
+}
+
+// Conflicts is the error of an apply without force that would change what others own: by manager, in the order of their identities.
+// There is at least one.
 type Conflicts struct{ Conflicts []Conflict }
 
-// Error names managers by their identities. Who has better names for them words the error itself.
+// Error says of how many fields others are the owners. Who has names for these words the error itself.
 func (e *Conflicts) Error() string {
-	if len(e.Conflicts) == 1 {
-		return fmt.Sprintf("conflict with %q: %v", e.Conflicts[0].Manager, e.Conflicts[0].Path)
+	n := 0
+	for _, c := range e.Conflicts {
+		n += c.Set.Len()
 	}
-	var lines []string
-	for i, c := range e.Conflicts {
-		if i == 0 || c.Manager != e.Conflicts[i-1].Manager {
-			lines = append(lines, "conflicts with "+strconv.Quote(c.Manager)+":")
-		}
-		lines = append(lines, "- "+c.Path.String())
-	}
-	return strings.Join(lines, "\n")
+	return fmt.Sprintf("%d fields of other managers would change", n)
 }
 
 // errNotServed is the error for a write in a version that is not served, which callers have refused long before.
@@ -234,13 +247,14 @@ func (w *write) settle(next map[string]any, force bool) (changes, error) {
 	if err != nil {
 		return own, err
 	}
+	mine := w.contested(own, w.version)
 	var in map[string]changes // by other versions
 	var conflicts []Conflict
 	for name, o := range w.owners {
 		if name == w.manager {
 			continue
 		}
-		c, ok := own, o.Version == w.version
+		c, ok := mine, o.Version == w.version
 		if !ok {
 			c, ok = in[o.Version]
 		}
@@ -248,13 +262,16 @@ func (w *write) settle(next map[string]any, force bool) (changes, error) {
 			if c, err = w.changes(next, o.Version); err != nil {
 				return own, err
 			}
+			c = w.contested(c, o.Version)
 			if in == nil {
 				in = map[string]changes{}
 			}
 			in[o.Version] = c
 		}
 		if !force {
-			conflicts = appendConflicts(conflicts, name, nil, o.Set.Intersection(c.set))
+			if set := o.Set.Intersection(c.set); !set.IsEmpty() {
+				conflicts = append(conflicts, Conflict{name, set})
+			}
 		}
 		if o.Set = o.Set.Difference(c.set).Difference(c.gone); o.Set.IsEmpty() {
 			delete(w.owners, name)
@@ -263,10 +280,29 @@ func (w *write) settle(next map[string]any, force bool) (changes, error) {
 		w.owners[name] = o
 	}
 	if len(conflicts) > 0 {
-		slices.SortStableFunc(conflicts, func(a, b Conflict) int { return strings.Compare(a.Manager, b.Manager) })
+		slices.SortFunc(conflicts, func(a, b Conflict) int { return strings.Compare(a.Manager, b.Manager) })
 		return own, &Conflicts{conflicts}
 	}
 	return own, nil
+}
+
+// fewOwners is how many owners are each held beside all that changes.
+const fewOwners = 16
+
+// contested returns the changes that owners in a version have to be held beside. Of many owners these are the ones that anybody owns,
+// or each of them would cost as much as all that changes.
+func (w *write) contested(c changes, version string) changes {
+	if len(w.owners) <= fewOwners {
+		return c
+	}
+	sets := make([]fieldset.Set, 0, len(w.owners))
+	for name, o := range w.owners {
+		if name != w.manager && o.Version == version {
+			sets = append(sets, o.Set)
+		}
+	}
+	all := fieldset.UnionOf(sets)
+	return changes{set: c.set.Intersection(all), gone: c.gone.Intersection(all)}
 }
 
 // changes compares live with next in a version, and leaves out what a write never changes there.
@@ -301,18 +337,4 @@ func (w *write) convert(o map[string]any, from, to string) (map[string]any, erro
 		return nil, errors.New(err.Error()) // of neither the live object nor what is applied
 	}
 	return o, nil
-}
-
-// appendConflicts appends the members of a set as conflicts with a manager. Messages have the members of each level
-// before what is below any of them.
-func appendConflicts(conflicts []Conflict, manager string, prefix fieldset.Path, set fieldset.Set) []Conflict {
-	set.Elements(func(e fieldset.Element, member bool, _ fieldset.Set) {
-		if member {
-			conflicts = append(conflicts, Conflict{manager, append(slices.Clip(prefix), e)})
-		}
-	})
-	set.Elements(func(e fieldset.Element, _ bool, below fieldset.Set) {
-		conflicts = appendConflicts(conflicts, manager, append(slices.Clip(prefix), e), below)
-	})
-	return conflicts
 }

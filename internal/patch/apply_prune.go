@@ -58,9 +58,9 @@ func (w *write) in(o versioned, version string) (versioned, error) {
 // keepOwned puts back into pruned what anybody owns, the manager with its new set included. before and pruned are in the
 // version of the last apply, the result in any.
 func (w *write) keepOwned(before, pruned versioned) (versioned, error) {
-	owned := map[string]fieldset.Set{w.version: {}}
+	owned := map[string][]fieldset.Set{w.version: nil}
 	for _, o := range w.owners {
-		owned[o.Version] = owned[o.Version].Union(o.Set)
+		owned[o.Version] = append(owned[o.Version], o.Set)
 	}
 	order := slices.Sorted(maps.Keys(owned))
 	if i := slices.Index(order, pruned.version); i > 0 {
@@ -82,7 +82,7 @@ func (w *write) keepOwned(before, pruned versioned) (versioned, error) {
 		if err != nil {
 			return pruned, err
 		}
-		pruned.object = removeFrom(before.object, gone.Difference(owned[version].MembersNamed(schema)), schema)
+		pruned.object = removeFrom(before.object, gone.Difference(fieldset.UnionOf(owned[version]).MembersNamed(schema)), schema)
 	}
 	return pruned, nil
 }

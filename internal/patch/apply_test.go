@@ -3,6 +3,7 @@ package patch
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -222,19 +223,28 @@ func TestConflicts(t *testing.T) {
 	a := &actors{t: t, versions: oneVersion{schema: schemaOf(t, workload)}}
 	a.update("b", `{replicas: 1, labels: {x: "1"}, ports: [{port: 1}]}`)
 	a.update("a", `{replicas: 1, labels: {x: "1"}, ports: [{port: 1, name: o}], image: i}`)
-	err := a.apply("c", `{replicas: 2}`, false)
-	if err == nil || err.Error() != `conflict with "b": .replicas` {
-		t.Error(err)
+	conflicts := func(config string) (lines []string) {
+		var c *Conflicts
+		if err := a.apply("c", config, false); !errors.As(err, &c) {
+			t.Fatal(err)
+		}
+		for _, of := range c.Conflicts {
+			of.Each(func(path string) bool {
+				lines = append(lines, of.Manager+" "+path)
+				return true
+			})
+		}
+		if want := fmt.Sprintf("%d fields of other managers would change", len(lines)); c.Error() != want {
+			t.Errorf("%v, want %s", c, want)
+		}
+		return lines
 	}
-	err = a.apply("c", `{replicas: 2, labels: {x: "2"}, ports: [{port: 1, name: m}], image: j}`, false)
-	want := `conflicts with "a":
-- .image
-- .ports[port=1,protocol="TCP"].name
-conflicts with "b":
-- .replicas
-- .labels.x`
-	if err == nil || err.Error() != want {
-		t.Errorf("%v\nwant %s", err, want)
+	if got := conflicts(`{replicas: 2}`); !slices.Equal(got, []string{"b .replicas"}) {
+		t.Error(got)
+	}
+	got := conflicts(`{replicas: 2, labels: {x: "2"}, ports: [{port: 1, name: m}], image: j}`)
+	if want := []string{"a .image", `a .ports[port=1,protocol="TCP"].name`, "b .replicas", "b .labels.x"}; !slices.Equal(got, want) {
+		t.Errorf("%v\nwant %v", got, want)
 	}
 	if err := a.apply("c", `{replicas: 2, labels: {x: "2"}, ports: [{port: 1, name: m}], image: j}`, true); err != nil {
 		t.Fatal(err)
@@ -355,4 +365,55 @@ func FuzzApply(f *testing.F) {
 			t.Errorf("%s with %s is %v; the same again: %v", liveText, configText, merged, err)
 		}
 	})
+}
+
+// TestManyOwners: owners beyond a handful are held beside what is contested alone, which changes nothing of what they lose.
+func TestManyOwners(t *testing.T) {
+	const n = 10 * fewOwners
+	a := &actors{t: t, versions: oneVersion{schema: schemaOf(t, workload)}}
+	want := map[string]string{}
+	for i := range n {
+		if err := a.apply(fmt.Sprint("m", i), fmt.Sprintf(`{labels: {k%d: a, k%d: a}}`, i, (i+1)%n), false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := a.apply("x", `{labels: {k0: b, k7: b}}`, false)
+	if c := new(Conflicts); !errors.As(err, &c) || len(c.Conflicts) != 4 {
+		t.Fatal(err)
+	}
+	if err := a.apply("x", `{labels: {k0: b, k7: b}}`, true); err != nil {
+		t.Fatal(err)
+	}
+	for i := range n {
+		set := fieldset.New(fieldset.Fields("labels", fmt.Sprint("k", i)), fieldset.Fields("labels", fmt.Sprint("k", (i+1)%n)))
+		set = set.Difference(fieldset.New(fieldset.Fields("labels", "k0"), fieldset.Fields("labels", "k7")))
+		want[fmt.Sprint("m", i)] = string(set.AppendJSON(nil))
+	}
+	want["x"] = `{"f:labels":{"f:k0":{},"f:k7":{}}}`
+	live := a.live
+	a.is(string(tree.AppendJSON(nil, live)), want)
+	// An update takes from them what it removes, and they are no owners then.
+	a.update("y", `{}`)
+	a.is(`{}`, nil)
+}
+
+// TestManyFaults: a long name above many faults costs no more than a multiple of both.
+func TestManyFaults(t *testing.T) {
+	schema := schemaOf(t, workload)
+	wrong := make([]any, 100_000)
+	for i := range wrong {
+		wrong[i] = map[string]any{"port": int64(i), "name": true}
+	}
+	for _, c := range []struct {
+		object any
+		most   int
+	}{
+		{map[string]any{"ports": wrong}, 100 * len(wrong)},
+		{map[string]any{"ports": []any{map[string]any{"port": strings.Repeat("x", 1<<20), "name": true, "protocol": int64(1)}}}, 4 << 20},
+	} {
+		err := Validate(c.object, schema, false)
+		if err == nil || len(err.Error()) > c.most || !strings.Contains(err.Error(), "expected ") {
+			t.Errorf("an error of %d bytes", len(fmt.Sprint(err)))
+		}
+	}
 }

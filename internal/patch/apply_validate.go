@@ -32,13 +32,16 @@ func Validate(object any, s fieldset.Schema, live bool) error {
 	if len(w.value(object, s)) == 0 {
 		return nil
 	}
-	w.inOrder = true
+	w.inOrder, w.text = true, 0
 	return &Invalid{Live: live, Errors: w.value(object, s)}
 }
 
 // validator walks an object. Each of its methods returns what is wrong with a part of it; who walks a part puts its own
 // step before the paths of that.
-type validator struct{ duplicates, inOrder bool }
+type validator struct {
+	duplicates, inOrder bool
+	text                int // bytes of paths so far
+}
 
 // value checks a value against what the schema says of its sort.
 func (w *validator) value(v any, s fieldset.Schema) fieldset.Errors {
@@ -71,10 +74,10 @@ func (w *validator) fields(m map[string]any, s fieldset.Schema) (errs fieldset.E
 	field := func(name string) (known bool) {
 		place, _ := s.Field(name)
 		if place == nil {
-			errs = append(errs, fieldset.Errorf("field not declared in schema").Under(fieldset.Field(name))...)
+			errs = append(errs, fieldset.Errorf("field not declared in schema").Under(fieldset.Field(name), &w.text)...)
 			return false
 		}
-		errs = append(errs, w.value(m[name], place).Under(fieldset.Field(name))...)
+		errs = append(errs, w.value(m[name], place).Under(fieldset.Field(name), &w.text)...)
 		return true
 	}
 	if w.inOrder {
@@ -108,7 +111,7 @@ func (w *validator) items(list []any, atom fieldset.Atom, place fieldset.Schema)
 			}
 			seen.add(step)
 		}
-		errs = append(errs, w.value(item, place).Under(step)...)
+		errs = append(errs, w.value(item, place).Under(step, &w.text)...)
 	}
 	return errs
 }

@@ -110,7 +110,10 @@ func (s *scenario) run(op, manager, version, text string) {
 	switch {
 	case errors.As(err, &conflicts):
 		for _, c := range conflicts.Conflicts {
-			s.got = append(s.got, fmt.Sprintf("conflict %s %v", c.Manager, c.Path))
+			c.Each(func(path string) bool {
+				s.got = append(s.got, fmt.Sprintf("conflict %s %v", c.Manager, path))
+				return true
+			})
 		}
 		slices.Sort(s.got)
 	case errors.As(err, &invalid):
