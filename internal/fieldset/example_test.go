@@ -15,13 +15,13 @@ func Example() {
 	kubectl := fieldset.New(fieldset.Fields("spec", "selector"), fieldset.Fields("spec", "type"))
 	fmt.Print(helm.Difference(kubectl))
 	fmt.Println(string(helm.Intersection(kubectl).AppendJSON(nil)))
-	path, err := fieldset.ParsePath("spec.ports[port=80]")
-	fmt.Println(helm.Has(path), kubectl.Has(path), err)
+	path := fieldset.Fields("spec", "selector")
+	fmt.Println(helm.Has(path), kubectl.Has(path))
 	// Output:
 	// .spec.ports[port=80]
 	// .spec.ports[port=80].name
 	// {"f:spec":{"f:selector":{}}}
-	// true false <nil>
+	// true true
 }
 
 // An update is counted by what it has changed.

@@ -189,16 +189,18 @@ func TestLaws(t *testing.T) {
 
 func TestSetQueries(t *testing.T) {
 	s := parse(t, `{"f:metadata":{"f:labels":{".":{},"f:a":{},"f:b":{}}},"f:ports":{"k:{\"p\":80}":{".":{},"f:p":{}},"k:{\"p\":443}":{".":{}}},"f:x":{}}`)
-	for text, want := range map[string]bool{
-		"metadata": false, "metadata.labels": true, "metadata.labels.a": true, "metadata.labels.c": false, "x": true, "x.y": false,
-		"ports[p=80].p": true, "ports[p=443]": true, "ports[p=443].p": false, "ports[p=\"80\"]": false, "": false, "nothing": false,
+	port, other := Key(`{"p":80}`), Key(`{"p":443}`)
+	for _, c := range []struct {
+		path Path
+		want bool
+	}{
+		{Fields("metadata"), false}, {Fields("metadata", "labels"), true}, {Fields("metadata", "labels", "a"), true},
+		{Fields("metadata", "labels", "c"), false}, {Fields("x"), true}, {Fields("x", "y"), false}, {nil, false}, {Fields("nothing"), false},
+		{Path{Field("ports"), port, Field("p")}, true}, {Path{Field("ports"), other}, true}, {Path{Field("ports"), other, Field("p")}, false},
+		{Path{Field("ports"), Key(`{"p":"80"}`)}, false},
 	} {
-		path, err := ParsePath(text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if s.Has(path) != want {
-			t.Errorf("Has(%s) is %v", text, !want)
+		if s.Has(c.path) != c.want {
+			t.Errorf("Has(%s) is %v", c.path, !c.want)
 		}
 	}
 	if got, want := s.String(), ".metadata.labels\n.metadata.labels.a\n.metadata.labels.b\n.ports[p=80]\n.ports[p=80].p\n.ports[p=443]\n.x\n"; got != want {
