@@ -138,7 +138,8 @@ func taken(entries []owning, manager string) ([]owning, *admin.Error) {
 		slices.Sort(names)
 		managers := cmp.Or(strings.Join(slices.Compact(names), ", "), "nobody")
 		return nil, &admin.Error{Code: 400, Reason: "BadRequest", Message: fmt.Sprintf(
-			"query parameter force: %q owns nothing of the object: its managers are %s", request.ShownShort(manager, 64), request.Shown(managers))}
+			"query parameter force: %q owns nothing of the object: its managers are %s",
+			request.ShownShort(manager, 64), request.Shown(managers))}
 	}
 	for i := range others {
 		others[i].set = others[i].set.Intersection(its).Leaves()

@@ -58,8 +58,9 @@ type options struct {
 // groups returns the options in the order of --help.
 func (o *options) groups() []flags.Group {
 	return []flags.Group{
-		&o.listen, &o.files, &o.fixtures, &o.storage, &o.ownership, &o.tls, &o.authentication, &o.authorization, &o.accountTokens, &o.front, &o.timeout, &o.inFlight, &o.cors, &o.hsts, &o.goaway,
-		&o.progress, &o.watch, &o.customs, &o.cluster, &o.backend, &o.aggregate, &o.runtime, &o.shutdown, &o.audit, &o.logging, &o.admin, &o.recent, &o.stacks, &o.adminAccess,
+		&o.listen, &o.files, &o.fixtures, &o.storage, &o.ownership, &o.tls, &o.authentication, &o.authorization, &o.accountTokens,
+		&o.front, &o.timeout, &o.inFlight, &o.cors, &o.hsts, &o.goaway, &o.progress, &o.watch, &o.customs, &o.cluster, &o.backend,
+		&o.aggregate, &o.runtime, &o.shutdown, &o.audit, &o.logging, &o.admin, &o.recent, &o.stacks, &o.adminAccess,
 	}
 }
 

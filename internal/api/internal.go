@@ -26,7 +26,10 @@ func (s *API) Internal(r *Resource, verb, namespace, name, subresource string) *
 		IsResourceRequest: true, Verb: verb, APIGroup: r.Group, APIVersion: r.Version,
 		Namespace: namespace, Resource: r.Plural, Name: name, Subresource: subresource,
 	}
-	q := &Call{Resource: r, req: &http.Request{}, scope: request.From(context.Background()), info: info, name: name, options: options{strict: "Ignore", manager: ownManager}}
+	q := &Call{
+		Resource: r, req: &http.Request{}, scope: request.From(context.Background()), info: info, name: name,
+		options: options{strict: "Ignore", manager: ownManager},
+	}
 	if r.Namespaced {
 		q.namespace = namespace
 	}
