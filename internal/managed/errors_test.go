@@ -440,3 +440,105 @@ func TestIsReset(t *testing.T) {
 		}
 	}
 }
+
+// TestScaleErrors: a list that cannot be read is told, whichever it is, and owners of versions without a scale pass.
+func TestScaleErrors(t *testing.T) {
+	paths := ScalePaths{"v1": {"replicas"}, "v2": nil}
+	good, bad := tree.Raw(`[`+entryText("a", "Update", "v1", old, `{"f:replicas":{}}`)+`]`), tree.Raw(`[{"operation":"Apply"}]`)
+	for _, lists := range [][2]any{{bad, good}, {good, bad}, {bad, bad}} {
+		if got, err := paths.FromScale(lists[0], lists[1], "v1"); got != nil || err == nil || err.Error() != "apiVersion must not be empty" {
+			t.Errorf("%v and %v: %v %v", lists[0], lists[1], got, err)
+		}
+	}
+	for _, tt := range []struct{ name, parent, scale, want string }{
+		{"nobody", `[]`, `[]`, `null`},
+		{"who owned the replicas alone is gone", string(good), `[]`, `null`},
+		{"a version without a scale stays", `[` + entryText("a", "Update", "v2", old, `{"f:replicas":{}}`) + `]`, `[]`, `[` + entryText("a", "Update", "v2", old, `{"f:replicas":{}}`) + `]`},
+		{"who owns something else of the Scale has nothing", `[]`, `[` + entryText("a", "Update", ScaleVersion, old, `{"f:metadata":{"f:labels":{}}}`) + `]`, `null`},
+		{"a new owner", `[]`, `[` + entryText("a", "Update", ScaleVersion, old, `{"f:spec":{"f:replicas":{}}}`) + `]`, `[` + entryText("a", "Update", "v1", "", `{"f:replicas":{}}`) + `]`},
+	} {
+		got, err := paths.FromScale(tree.Raw(tt.parent), tree.Raw(tt.scale), "v1")
+		if err != nil || textOf(got) != tt.want {
+			t.Errorf("%s: %v\n got %s\nwant %s", tt.name, err, textOf(got), tt.want)
+		}
+	}
+}
+
+// TestManagers: an update of nobody is that of unknown, and the same name below a subresource, in another version or by an apply is another.
+func TestManagers(t *testing.T) {
+	k := kindOf(t, "v1", "v2")
+	live := parsed(t, `{"metadata":{"uid":"u"},"replicas":0}`)
+	(&Writer{Version: "v1", Kind: "T", Versions: k}).Update(nil, live)
+	if got, want := masked(listOf(live)), `[`+entryText("unknown", "Update", "v1", "NOW", `{"f:replicas":{}}`)+`]`; got != want {
+		t.Fatalf("\n got %s\nwant %s", got, want)
+	}
+	for i, w := range []*Writer{
+		{Manager: "m", Version: "v1", Versions: k}, {Manager: "m", Version: "v2", Versions: k}, {Manager: "m", Version: "v1", Subresource: "status", Versions: k},
+	} {
+		next := tree.Copy(live).(map[string]any)
+		tree.Set(next, "1", "data", fmt.Sprint("k", i))
+		w.Update(live, next)
+		entries, err := read(listOf(next))
+		if err != nil || len(entries) != i+2 {
+			t.Fatalf("%d: %d entries, %v", i, len(entries), err)
+		}
+		owned := 0
+		for _, e := range entries {
+			if e.set.Has(fieldset.Fields("data", fmt.Sprint("k", i))) {
+				owned++
+				if e.manager != "m" || e.version != w.Version || e.subresource != w.Subresource {
+					t.Errorf("%d is owned by %v", i, e)
+				}
+			}
+		}
+		if owned != 1 {
+			t.Errorf("%d has %d owners", i, owned)
+		}
+		live = next
+	}
+	// An apply by that name takes from each of them what it changes, with force alone.
+	config := parsed(t, `{"kind":"T","apiVersion":"v1","data":{"k0":"2","k1":"2","k2":"2"}}`)
+	w := &Writer{Manager: "m", Version: "v1", Kind: "T", Versions: k}
+	_, err := w.Apply(live, config, false)
+	want := "Apply failed with 3 conflicts: conflicts with \"m\" with subresource \"status\" using v1:\n- .data.k2\nconflicts with \"m\" using v1:\n- .data.k0\nconflicts with \"m\" using v2:\n- .data.k1"
+	if err == nil || err.Error() != want {
+		t.Errorf("\n got %v\nwant %s", err, want)
+	}
+	next, err := w.Apply(live, config, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := read(listOf(next))
+	if err != nil || len(entries) == 0 || entries[0].operation != opApply || entries[0].set.Len() != 3 {
+		t.Errorf("after force: %v, %v", entries, err)
+	}
+	for _, e := range entries[1:] {
+		if e.set.Meets(entries[0].set) {
+			t.Errorf("%v still owns what was taken", e)
+		}
+	}
+}
+
+// TestCappedApplies: who applies is never merged, however many there are, and an update of the eleventh manager merges the two oldest.
+func TestCappedApplies(t *testing.T) {
+	var stored []string
+	for i := range 2 * maxUpdaters {
+		stored = append(stored, entryText(fmt.Sprintf("a%02d", i), "Apply", "v1", old, fmt.Sprintf(`{"f:data":{"f:a%d":{}}}`, i)))
+	}
+	for i := range maxUpdaters {
+		stored = append(stored, entryText(fmt.Sprintf("u%02d", i), "Update", "v1", fmt.Sprintf("2020-01-01T00:00:%02dZ", i), fmt.Sprintf(`{"f:data":{"f:u%d":{}}}`, i)))
+	}
+	live, next := storedAs(t, `{"replicas":1}`, stored...), storedAs(t, `{"replicas":2}`)
+	(&Writer{Manager: "new", Version: "v1", Kind: "T", Versions: kindOf(t, "v1")}).Update(live, next)
+	entries, err := read(listOf(next))
+	if err != nil || len(entries) != 3*maxUpdaters {
+		t.Fatalf("%d entries, %v", len(entries), err)
+	}
+	oldest := entries[2*maxUpdaters]
+	if oldest.manager != ancient || oldest.time != "2020-01-01T00:00:01Z" || string(oldest.set.AppendJSON(nil)) != `{"f:data":{"f:u0":{},"f:u1":{}}}` {
+		t.Errorf("the oldest is %v", oldest)
+	}
+	if last := entries[len(entries)-1]; last.manager != "new" {
+		t.Errorf("the last is %v", last)
+	}
+}
