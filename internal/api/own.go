@@ -32,9 +32,11 @@ func (w *write) own() {
 	if w.view != nil { // its owners are those of the view, see scale.go
 		return
 	}
+	// Defaults come first: they are owned by who left them out.
 	w.setDefaults()
 	m := tree.Metadata(w.next)
 	if w.old == nil {
+		// These are the server's, and no claim of the client to own them; the list itself is read below.
 		for _, f := range SystemFields {
 			if f != "generation" && f != "managedFields" {
 				delete(m, f)
@@ -46,10 +48,14 @@ func (w *write) own() {
 		w.dedupeOwners(w.next)
 	}
 	switch {
+	// Whatever is stored is kept as it is, so that a server that is started with owners again finds the old ones.
 	case w.api.Config.NoManagedFields:
 		v, has := tree.Object(w.was, "metadata")["managedFields"]
 		setOrDelete(m, "managedFields", v, has)
+	// An apply has counted its owners while it merged.
 	case !w.owned:
+		// Who finalizes a namespace sends more than the write takes: owners are counted by all of it (upstream), and the list alone
+		// is carried over.
 		sent := w.next
 		if w.sent != nil {
 			sent = w.sent
@@ -75,6 +81,7 @@ const brokenOwners = ".metadata.managedFields was in an invalid state after admi
 // are a third of many objects, gets all forms of an answer without them. Nothing is decoded for that. The error is a 400.
 func (q *Call) omitsOwners() (bool, error) {
 	const name = "omitManagedFields"
+	// A write gives its own answer to the client, who may need the list for the next one.
 	if v := q.info.Verb; v != "get" && v != "list" && v != "watch" || !q.query.Has(name) {
 		return false, nil
 	}
@@ -90,6 +97,7 @@ func (q *Call) omitsOwners() (bool, error) {
 
 // view returns o as JSON as the call shows it. It may be the store's own bytes: nobody may change them.
 func (q *Call) view(o *store.Object) []byte {
+	// One slice is mostly enough, and is the stored one.
 	before, after := q.parts(o)
 	if len(after) == 0 {
 		return before
@@ -108,9 +116,11 @@ func (q *Call) parts(o *store.Object) (before, after []byte) {
 	return tree.AppendJSON(nil, q.decode(o)), nil
 }
 
-// checkOwners puts the owners of before back where admission has made of them what cannot be read.
+// checkOwners puts the owners of before back where admission has made of them what cannot be read. The client gets a warning and no
+// error, since it is not who has broken them (upstream).
 func (q *Call) checkOwners(obj map[string]any, before any) {
 	m := tree.Metadata(obj)
+	// Admission that has not touched the list leaves the stored text, which needs no reading.
 	if raw, ok := m["managedFields"].(tree.Raw); ok && raw == before {
 		return
 	}
@@ -120,7 +130,7 @@ func (q *Call) checkOwners(obj map[string]any, before any) {
 	}
 }
 
-// writer returns who writes, as the owners know it.
+// writer returns who writes, as the owners know it. It holds a part of the call, which is for one goroutine at a time.
 func (q *Call) writer() managed.Writer {
 	q.versions = versions{q.Resource, q.info.Subresource, q.req.Context()}
 	return managed.Writer{
@@ -129,7 +139,8 @@ func (q *Call) writer() managed.Writer {
 	}
 }
 
-// ownAside counts what the program itself adds to a write: obj, which is about to be stored, was before it did that as was says.
+// ownAside counts what the program itself adds to a write: obj, which is about to be stored, was before it did that as was says. Its
+// manager is the program, whoever sent the request. was is nil for an object that it makes.
 func (q *Call) ownAside(subresource string, was, obj map[string]any) {
 	if !q.api.Config.NoManagedFields {
 		by := q.api.Internal(q.Resource, "update", q.namespace, tree.Name(obj), subresource).writer()
@@ -169,6 +180,7 @@ func managerOf(ctx context.Context) string {
 }
 
 // managerName returns what the field manager of the call is called: what it says it is, or how its client calls itself.
+// It is never checked here: a name of the request has been, and that of an agent is made to fit.
 func (q *Call) managerName() string {
 	if q.manager != "" {
 		return q.manager
@@ -180,6 +192,7 @@ func (q *Call) managerName() string {
 // be printed, and no longer than a name may be.
 func managerOfAgent(agent string) string {
 	agent, _, _ = strings.Cut(agent, "/")
+	// Nearly all agents are plain ASCII, and are cut without a copy.
 	plain := len(agent) <= maxManager
 	for i := 0; i < len(agent) && plain; i++ {
 		plain = agent[i] >= ' ' && agent[i] < 0x7f
@@ -192,6 +205,7 @@ func managerOfAgent(agent string) string {
 		if !unicode.IsPrint(r) {
 			continue
 		}
+		// Upstream's bound is in bytes, and no rune is cut in two.
 		if b.Len()+utf8.RuneLen(r) > maxManager {
 			break
 		}

@@ -38,6 +38,7 @@ func (v versions) of(apiVersion string) *Resource {
 	if apiVersion == v.apiVersion() {
 		return v.Resource
 	}
+	// Forms of another group are other servers' business, see the head of the file.
 	for _, r := range v.forms {
 		if r.Group == v.Group && r.apiVersion() == apiVersion {
 			return r
@@ -64,6 +65,7 @@ func (v versions) Schema(version string) (fieldset.Schema, bool) {
 		// Convert says what is wrong.
 		return fieldset.Deduced(), true
 	}
+	// A version that nobody could parse must not drop its owner in silence: Convert makes the count fail.
 	if strings.Count(version, "/") > 1 {
 		return fieldset.Deduced(), true
 	}
@@ -95,6 +97,7 @@ func (v versions) Convert(obj map[string]any, from, to string) (map[string]any, 
 		}
 		return converted[0], nil
 	}
+	// One level is enough: nothing below the version changes.
 	out := maps.Clone(obj)
 	out["apiVersion"] = to
 	return out, nil
@@ -103,6 +106,7 @@ func (v versions) Convert(obj map[string]any, from, to string) (map[string]any, 
 // convertBuiltin returns an object of one resource as one of another of the same group. On the way it is a struct: nulls and what is empty
 // are gone, and what is always written is there, which without a default is empty.
 func convertBuiltin(obj map[string]any, from, to *Resource) map[string]any {
+	// Both conversions work in place.
 	obj = tree.Copy(obj).(map[string]any)
 	if from.ToStored != nil {
 		from.ToStored(obj)
@@ -132,6 +136,7 @@ func (v versions) Reset(version string) *fieldset.Filter {
 
 // ownedReplicas returns where the replicas of the objects are that a scale shows, by the apiVersion of each version that is known; nil
 // for a version without a scale.
+// The map is the caller's.
 func (r *Resource) ownedReplicas() managed.ScalePaths {
 	paths := managed.ScalePaths{}
 	for version, s := range r.shapes {

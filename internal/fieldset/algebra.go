@@ -11,6 +11,7 @@ package fieldset
 //	recursive   keep        drop        a and not b         drop
 
 // operation is a row of the table above.
+// A new set operation is a row here, not a walk of its own.
 type operation struct {
 	keepA, keepB bool
 	mark         func(a, b mark) mark
@@ -31,6 +32,7 @@ func (s Set) Union(o Set) Set {
 
 // UnionOf returns what is in any of the sets. It takes them by halves, so that many of them cost no more than all that is in them, by
 // the logarithm of their number.
+// The order of the sets does not matter, and none of them changes.
 func UnionOf(sets []Set) Set {
 	switch n := len(sets); n {
 	case 0:
@@ -63,6 +65,7 @@ func (s Set) RecursiveDifference(o Set) Set {
 // shrink is merge for an operation that never has more than s, and has all or nothing where no member of s is one of o.
 func (op *operation) shrink(s, o Set) Set {
 	switch {
+	// The first walk allocates nothing, and most often finds that there is nothing to do: who owns what is mostly apart.
 	case meets(s, o, op.deep):
 		return Set{op.merge(make([]node, 0, len(s.nodes)), s, o)}
 	case op.keepA:
@@ -79,6 +82,7 @@ func meets(a, b Set, deep bool) bool {
 		if c == 0 && (y.mark != 0 && (deep || x.mark != 0) || meets(a.below(i), b.below(j), deep)) {
 			return true
 		}
+		// Whole subtrees are passed over: what only one side has can meet nothing.
 		if c <= 0 {
 			i += int(x.size)
 		}
@@ -97,6 +101,7 @@ func (s Set) HasAll(o Set) bool {
 	i := 0
 	for j := 0; j < len(o.nodes); j += int(o.nodes[j].size) {
 		y := &o.nodes[j]
+		// Both are sorted, so what is behind in s is never asked for again.
 		for i < len(s.nodes) && s.nodes[i].element().Compare(y.element()) < 0 {
 			i += int(s.nodes[i].size)
 		}
@@ -125,6 +130,7 @@ func (op *operation) merge(out []node, a, b Set) []node {
 			// These are patterns, not sets (filter.go).
 			out = append(out, a.nodes[i:i+int(x.size)]...)
 		case !op.deep || y.mark == 0:
+			// The size is not known until all that is below has been merged; closed sets it, or takes the node back.
 			at := len(out)
 			out = append(out, node{x.text, 1, x.kind, op.mark(x.mark, y.mark)})
 			out = closed(op.merge(out, a.below(i), b.below(j)), at)

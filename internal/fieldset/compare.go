@@ -57,6 +57,7 @@ func Compare(old, next any, s Schema) (Comparison, error) {
 	if err := w.errs.Err(); err != nil {
 		return Comparison{}, err
 	}
+	// Most comparisons find one sort of difference, so two of three sets need no memory.
 	var has mark
 	for i := range nodes {
 		has |= nodes[i].mark
@@ -93,6 +94,7 @@ func (w *walker) at(out []node, e Element, l, r any, place Schema, extra mark) [
 	at, n := len(out), len(w.errs)
 	out, itself := w.compare(open(out, e), l, r, place)
 	out[at].mark = itself | extra
+	// Only errors that were found below this step get it before their paths.
 	w.errs = w.errs[:n+len(w.errs[n:].Under(e, &w.text))]
 	return closed(out, at)
 }
@@ -102,6 +104,7 @@ func (w *walker) compare(out []node, l, r any, s Schema) (_ []node, itself mark)
 	atom := atomOf(s)
 	al, ar := atom.For(l), atom.For(r)
 	// What is not there has any form.
+	// So a value that has come is walked by its own sort, and all in it counts as added.
 	if l == any(absent{}) {
 		al = ar
 	} else if r == any(absent{}) {
@@ -112,6 +115,8 @@ func (w *walker) compare(out []node, l, r any, s Schema) (_ []node, itself mark)
 		w.errs = append(w.errs, Errorf("schema error: invalid atom: inlined")...)
 		return out, 0
 	}
+	// One place may be walked twice where its value has changed its sort: upstream compares it as each of them, and the marks
+	// add up.
 	if sl == mapSort || sr == mapSort {
 		out, itself = w.compareMaps(out, l, r, atom.Map, s)
 	}
@@ -150,6 +155,7 @@ func partly(l, r any) mark {
 // compareScalars compares two values of which at least one must be of the sort.
 func (w *walker) compareScalars(l, r any, s Scalar) mark {
 	left, right := s.Check(l, "lhs: "), s.Check(r, "rhs: ")
+	// One side that fits is enough: what is stored may be of another time.
 	if len(left) > 0 && len(right) > 0 {
 		w.errs = append(append(w.errs, left...), right...)
 		return partly(l, r)
@@ -176,6 +182,7 @@ func (w *walker) compareMaps(out []node, l, r any, sort Map, s Schema) ([]node, 
 			names = append(names, name)
 		}
 	}
+	// Where all of the new map is in the old one there is nothing to look for.
 	if common < len(rm) {
 		for name := range rm {
 			if _, ok := lm[name]; !ok {
@@ -222,6 +229,7 @@ func (w *walker) compareLists(out []node, l, r any, atom Atom, s Schema) ([]node
 	if atom.List == AtomicList || len(ll) == 0 && len(rl) == 0 {
 		return out, leaf(l, r)
 	}
+	// Keys cost an allocation each; a list that has not changed, the most common one, pays for none.
 	if tree.Equal(l, r) {
 		return out, 0
 	}

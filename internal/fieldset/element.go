@@ -60,9 +60,10 @@ func Value(v any) Element {
 // Index returns the step into the element of a list at that place.
 func Index(i int) Element { return Element{strconv.Itoa(i), IndexKind} }
 
-// Kind returns the sort of e, and Text what it says: the name of a field, the JSON of a key or a value, the digits of
-// an index.
-func (e Element) Kind() Kind   { return e.kind }
+// Kind returns the sort of e.
+func (e Element) Kind() Kind { return e.kind }
+
+// Text returns what e says: the name of a field, the JSON of a key or a value, the digits of an index.
 func (e Element) Text() string { return e.text }
 
 // Compare orders elements as FieldsV1 has them: by kind, then names by their bytes, keys field by field, values numbers
@@ -131,6 +132,7 @@ func KeyOf(item any, keys []string, items Schema) (Element, error) {
 	}
 	// A key has its fields in the order of their names.
 	var room [4]string
+	// The schema's own slice is shared by all, and never sorted in place.
 	names := append(room[:0], keys...)
 	slices.Sort(names)
 	buf := make([]byte, 0, 64)
@@ -141,6 +143,7 @@ func KeyOf(item any, keys []string, items Schema) (Element, error) {
 			if err != nil {
 				return Element{}, fmt.Errorf("couldn't find default value for %v: %v", name, err)
 			}
+			// Upstream leaves out such a field, so an element is known by the keys that it has, as long as there is one.
 			if v = def; v == nil {
 				continue
 			}

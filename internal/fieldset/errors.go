@@ -12,6 +12,7 @@ type Error struct {
 	Message string
 }
 
+// Error returns the message behind the path, or by itself where it is about all of the object.
 func (e Error) Error() string {
 	if e.Path == "" {
 		return e.Message
@@ -20,6 +21,7 @@ func (e Error) Error() string {
 }
 
 // Errors is all that is wrong with an object.
+// The order is that in which they were found, and upstream's where the walk takes names sorted.
 type Errors []Error
 
 // Error returns one error by itself, several below each other.
@@ -54,6 +56,7 @@ func (errs Errors) Under(e Element, text *int) Errors {
 		return errs
 	}
 	step := e.String()
+	// The first error is always told with all of its path: without it nobody could find the fault.
 	for i := range errs {
 		if *text += len(step); *text > mostText && i > 0 {
 			return errs[:i]
@@ -77,7 +80,9 @@ func atomOf(s Schema) Atom {
 }
 
 // For returns what a says of v: of one sort alone where v is of a sort that a allows, and all of a otherwise.
+// A null is of no sort, so all that is allowed comes back, and sort says which counts.
 func (a Atom) For(v any) Atom {
+	// Numbers are int64 or float64 in a tree: upstream calls both numeric.
 	switch v.(type) {
 	case map[string]any:
 		if a.Map != NoMap {
@@ -132,6 +137,7 @@ func (s Scalar) Check(v any, prefix string) Errors {
 	switch {
 	case s == Number && !isNumber:
 		return Errorf("%sexpected numeric (int or float), got %T", prefix, v)
+	// Each sort has its own way to show what it got, with Go's syntax: these are upstream's texts to the letter.
 	case s == Text && !isText:
 		return Errorf("%sexpected string, got &value.valueUnstructured{Value:%#v}", prefix, v)
 	case s == Bool && !isBool:

@@ -34,6 +34,7 @@ func (s Set) appendNodes(b []byte) []byte {
 		}
 		n := &s.nodes[i]
 		b = append(appendKey(b, n.element()), ':', '{')
+		// A member says so by a dot only where an empty object cannot say it.
 		if n.size > 1 {
 			if n.mark != 0 {
 				b = append(b, `".":{},`...)
@@ -53,6 +54,7 @@ func (s Set) byText() Set {
 }
 
 // sortByText puts nodes in the order of the texts of their keys, first those below them.
+// Sizes stay right, since each subtree moves as one piece. nodes is changed.
 func sortByText(nodes []node) {
 	var siblings []Set
 	for i := 0; i < len(nodes); i += int(nodes[i].size) {
@@ -64,6 +66,7 @@ func sortByText(nodes []node) {
 		x, y := &a.nodes[0], &b.nodes[0]
 		return cmp.Or(cmp.Compare(letters[x.kind], letters[y.kind]), strings.Compare(x.text, y.text))
 	}
+	// Both orders differ only where keys or values are numbers, so there is seldom anything to move.
 	if slices.IsSortedFunc(siblings, byText) {
 		return
 	}
@@ -131,6 +134,7 @@ type parser struct {
 
 // unexpected returns the error for what is at pos where something else had to be. Where the text is no JSON, it is that of JSON.
 func (p *parser) unexpected(wanted string) error {
+	// The text is parsed again, which only a bad one pays for, since JSON's own error tells more than that of a set.
 	if _, _, err := tree.ParseJSON([]byte(p.text)); err != nil {
 		return err
 	}
@@ -168,14 +172,17 @@ func (p *parser) object(depth int) (meant bool, err error) {
 		if err != nil {
 			return false, err
 		}
+		// The dot, and what a later version may have: neither is a node, and only the dot makes a member.
 		if e.kind == Any {
 			meant = meant || key == "."
 			err = p.skip()
 		} else {
 			at := len(p.nodes)
 			p.nodes = append(p.nodes, node{e.text, 1, e.kind, 0})
+			// Nearly all texts were written in order, so order is only watched here and made below where it is missing.
 			sorted = sorted && (last < 0 || p.nodes[last].element().Compare(e) < 0)
 			last = at
+			// The node is found by its index afterwards: the slice may have moved while what is below was read.
 			var isMember bool
 			isMember, err = p.object(depth + 1)
 			p.nodes[at].mark = marked(isMember)
@@ -186,6 +193,7 @@ func (p *parser) object(depth int) (meant bool, err error) {
 		}
 		if c = p.space(); c == ',' {
 			p.pos++
+			// JSON has no comma before the brace; without this, one would pass.
 			if c = p.space(); c == '}' {
 				return false, p.unexpected("a key")
 			}
@@ -262,6 +270,7 @@ func (p *parser) skip() error {
 	p.space()
 	json := p.text[p.pos : p.pos+valueEnd(p.text[p.pos:])]
 	p.pos += len(json)
+	// By far the most common, and the only value that upstream ever writes.
 	if json == "{}" {
 		return nil
 	}
@@ -308,6 +317,7 @@ func parseKey(key string) (Element, error) {
 		return Element{}, fmt.Errorf("missing colon: %v", key)
 	}
 	rest := key[2:]
+	// A letter that is not there gives 0, which is Any.
 	switch kind := Kind(strings.IndexByte(letters[1:], key[0]) + 1); kind {
 	case IndexKind:
 		i, err := strconv.Atoi(rest)

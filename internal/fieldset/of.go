@@ -83,6 +83,8 @@ func (w *walker) ofMap(out []node, m map[string]any, s Schema) []node {
 		place, named := s.Field(name)
 		var itself mark
 		out, itself = w.of(open(out, Field(name)), v, place)
+		// A field without a name in the schema is owned itself, as the entry of a map is; so is what has nothing in it that could
+		// be.
 		out[at].mark = itself | marked(!named || v == nil || isEmptyMap(v))
 		out = closed(out, at)
 	}
@@ -101,6 +103,7 @@ func (w *walker) ofList(out []node, list []any, keys []string, items Schema) []n
 	for len(sorted) > 0 {
 		it, n, at := sorted[0], count(sorted, sorted[0].Element), len(out)
 		out = open(out, it.Element)
+		// Of twins nobody could say whose field it is.
 		if n == 1 {
 			out, _ = w.of(out, list[it.at], items)
 		}
@@ -121,6 +124,7 @@ func (w *walker) items(out []item, list []any, keys []string, place Schema) []it
 	for i, v := range list {
 		e, err := KeyOf(v, keys, place)
 		if err != nil {
+			// The walk goes on, so that all that is wrong is told at once.
 			w.errs = append(w.errs, Errorf("element %v: %v", i, err)...)
 			continue
 		}

@@ -21,6 +21,7 @@ func nameMembers(nodes []node, schema Schema) {
 		case nodes[i].kind == FieldKind && atom.Map != NoMap:
 			var named bool
 			place, named = schema.Field(nodes[i].text)
+			// A field that the schema names cannot come without what is around it; the entry of a map can, and stays a mere way.
 			nodes[i].mark |= marked(named)
 		case nodes[i].kind == KeyKind && atom.List != NoList:
 			place = schema.Items()
@@ -32,6 +33,8 @@ func nameMembers(nodes []node, schema Schema) {
 // Whole returns s as it is under a schema which owns as a whole some maps and lists that s has parts of: each of them is a
 // member, and nothing in it is. Of what may be of several sorts the first of map, scalar and list counts, and what is
 // below a map whose fields nobody has told is left alone. Nothing is copied where there is no such part.
+// This is how the sets of old entries follow a schema in which a granular place has become atomic; upstream calls it to
+// reconcile.
 func (s Set) Whole(schema Schema) Set {
 	if !hasParts(s, schema) {
 		return s
@@ -42,6 +45,7 @@ func (s Set) Whole(schema Schema) Set {
 // hasParts reports whether s, which is below a place, has parts of what is owned as a whole.
 func hasParts(s Set, schema Schema) bool {
 	for i := 0; i < len(s.nodes) && schema != nil; i += int(s.nodes[i].size) {
+		// A node without any below it is a member, and whole already.
 		if s.nodes[i].size == 1 {
 			continue
 		}
@@ -59,6 +63,7 @@ func whole(out []node, s Set, schema Schema) []node {
 		out = append(out, n)
 		if n.size > 1 {
 			if place := partOf(schema, n.text); isWhole(place) {
+				// The nodes below are not copied, which is all that makes the place whole.
 				out[at].mark = member
 			} else {
 				out = whole(out, s.below(i), place)

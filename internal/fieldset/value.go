@@ -32,6 +32,7 @@ func compareValues(a, b string) int {
 	}
 	switch rank(a) {
 	case 10:
+		// Integers are compared as such: two near 2^60 are the same float64.
 		n, err := strconv.ParseInt(a, 10, 64)
 		m, err2 := strconv.ParseInt(b, 10, 64)
 		if err == nil && err2 == nil {
@@ -40,6 +41,7 @@ func compareValues(a, b string) int {
 		f, _ := strconv.ParseFloat(a, 64)
 		g, _ := strconv.ParseFloat(b, 64)
 		return cmp.Compare(f, g)
+	// The bytes of the JSON would be in another order, for what is escaped.
 	case 11:
 		return strings.Compare(unquote(a), unquote(b))
 	}
@@ -52,6 +54,7 @@ func compareKeys(a, b string) int {
 		var nameA, valueA, nameB, valueB string
 		nameA, valueA, a = nextField(a)
 		nameB, valueB, b = nextField(b)
+		// One of them has ended: the shorter key is less.
 		if nameA == "" || nameB == "" {
 			return cmp.Compare(len(nameA), len(nameB))
 		}
@@ -98,6 +101,7 @@ func valueEnd(s string) int {
 	for i := 0; i < len(s); i++ {
 		switch s[i] {
 		case '"':
+			// What is in a text is passed over, brackets included.
 			for i++; i < len(s) && s[i] != '"'; i++ {
 				if s[i] == '\\' {
 					i++
@@ -206,6 +210,7 @@ func isPlain(json string) bool {
 
 // isPlainKey reports whether json is a key that we would write as it is.
 func isPlainKey(json string) bool {
+	// A key is plain if each part of it is, its names are sorted and none comes twice.
 	for before, rest := "", json; ; {
 		var name, value string
 		name, value, rest = nextField(rest)
@@ -234,6 +239,7 @@ func canonical(json string, key bool) (string, error) {
 	if !key {
 		return string(appendValue(nil, v)), nil
 	}
+	// A null decodes to a map without fields in Go, and so passes upstream.
 	fields, ok := v.(map[string]any)
 	if !ok && v != nil {
 		return "", errors.New("fields: a key must be an object")

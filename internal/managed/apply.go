@@ -15,12 +15,14 @@ import (
 // from its former way: what it has written into an annotation with client-side apply is its own, if it still says what it said.
 
 // A Refusal is the error of what is applied: the client gets it as a 400.
+// It is about the configuration alone: the same request is refused again whatever happens to the object.
 type Refusal string
 
 // Error returns what is wrong.
 func (r Refusal) Error() string { return string(r) }
 
 // A Conflict is the error of an apply that would change what others own.
+// The client gets it as a 409, and may go on with force, or with less in its configuration.
 type Conflict struct {
 	// Message says all of it.
 	Message string
@@ -47,12 +49,15 @@ const maxAnnotations = 256 << 10
 // takes over what others own. Neither tree is changed, and the result shares nothing with them that may be changed. The error is
 // a Refusal, a *Conflict, or any other, which is a fault of the server to the client.
 func (w *Writer) Apply(live, config map[string]any, force bool) (map[string]any, error) {
+	// The list is no part of what is merged, or it would be owned itself. It is put back on every way out, since the stored
+	// object may be read by others.
 	had := take(live)
 	defer put(live, had)
 	entries, err := read(had)
 	if err != nil {
 		return nil, fmt.Errorf("failed to decode managed fields: %w", err)
 	}
+	// A stored list that cannot be read is told before what is wrong with the configuration, as upstream does.
 	if err := w.check(config); err != nil {
 		return nil, err
 	}
@@ -70,9 +75,12 @@ func (w *Writer) Apply(live, config map[string]any, force bool) (map[string]any,
 			return nil, fmt.Errorf("failed to create manager for existing fields: %w", err)
 		}
 	}
+	// The entry has no fields yet: patch knows it by its identity alone, and applied gives it what it owns.
 	self := w.self(opApply, w.Manager)
 	self.identify()
 	merged, owners, err := patch.Apply(base, config, w.Version, self.id, force, ownersOf(entries), w.Versions)
+	// Client-side apply has left an entry of operation Update behind, so a first server-side apply of the same file would
+	// conflict with kubectl's own past. Where nothing else is in the way, it is done again with force.
 	if conflicts := new(patch.Conflicts); errors.As(err, &conflicts) && w.Manager == kubectl {
 		if left := w.uncovered(base, conflicts); len(left) > 0 {
 			err = &patch.Conflicts{Conflicts: left}
@@ -83,6 +91,7 @@ func (w *Writer) Apply(live, config map[string]any, force bool) (map[string]any,
 	if err != nil {
 		return nil, w.told(err, config, live)
 	}
+	// Only the object that changes is converted, so an apply that changes nothing passes even here.
 	if merged != nil && w.Foreign != nil {
 		return nil, fmt.Errorf("failed to convert new object (%s) to proper version: %w", w.named(config), w.Foreign)
 	}
@@ -90,6 +99,7 @@ func (w *Writer) Apply(live, config map[string]any, force bool) (map[string]any,
 	if merged == nil {
 		merged = base
 	}
+	// What patch returns has parts of live and of config; what is returned here is about to be completed in place.
 	object := tree.Copy(merged).(map[string]any)
 	if w.Manager == kubectl {
 		renewLastApplied(object, config)
@@ -115,6 +125,7 @@ func groupVersionKind(version, kind string) string {
 	switch strings.Count(version, "/") {
 	case 0:
 		version = "/" + version
+	// A group and a version are written as they are.
 	case 1:
 	default: // upstream's reader of such a version leaves all of it empty
 		version, kind = "/", ""
@@ -123,20 +134,25 @@ func groupVersionKind(version, kind string) string {
 }
 
 // applied returns the entries after an apply. The entry of who applies has the time of the last apply that changed the object.
+// Entries may be changed in place; an entry that owns nothing after the apply is left out.
 func (w *Writer) applied(entries []entry, owners patch.Owners, self entry, changed bool) []entry {
+	// What nobody owns is taken out only after the count, since a configuration has to name its kind to be applied at all.
 	mine := owners[self.id].Set.Difference(stripped())
 	if i := slices.IndexFunc(entries, self.is); i >= 0 {
 		old := entries[i]
 		entries = slices.Delete(entries, i, i+1)
 		self.time = old.time
+		// Text for text the same, so that an apply that says nothing new leaves the stored bytes as they are.
 		if !changed && old.version == self.version && old.set.Equal(mine) {
 			self.text = old.text
 		}
 	}
+	// The entry of who applies is out of the list by now, so what others have lost is all that is left to count.
 	entries = counted(entries, owners)
 	if mine.IsEmpty() {
 		return entries
 	}
+	// An apply that changes only who owns what keeps the time it had, none for a first one.
 	if self.set = mine; changed {
 		self.now = true
 	}
@@ -179,6 +195,7 @@ func conflict(conflicts []patch.Conflict) *Conflict {
 	var lines []string
 	for _, of := range conflicts {
 		total += of.Set.Len()
+		// Every conflict is counted, told or not: the number in the message is that of all of them.
 		if text > mostText {
 			continue
 		}
@@ -190,6 +207,7 @@ func conflict(conflicts []patch.Conflict) *Conflict {
 			return text <= mostText
 		})
 	}
+	// Upstream tells a single one in a line of its own, and several grouped by manager.
 	if c.Message = "Apply failed with 1 conflict: " + c.Causes[0].Message + ": " + c.Causes[0].Field; total > 1 {
 		c.Message = fmt.Sprintf("Apply failed with %d conflicts: %s", total, strings.Join(lines, "\n"))
 	}
@@ -197,12 +215,14 @@ func conflict(conflicts []patch.Conflict) *Conflict {
 }
 
 // managerText shows a manager by its identity.
+// What is no identity, which no entry here has, is shown as it is.
 func managerText(id string) string {
 	v, _, err := tree.ParseJSONObject([]byte(id))
 	if err != nil {
 		return fmt.Sprintf("%q", id)
 	}
 	text := fmt.Sprintf("%q", tree.Text(v, "manager"))
+	// The words come in upstream's order: subresource, then version. Who applies is one in all versions, and has none.
 	if sub := tree.Text(v, "subresource"); sub != "" {
 		text += fmt.Sprintf(" with subresource %q", sub)
 	}
@@ -220,6 +240,7 @@ func (w *Writer) uncovered(live map[string]any, conflicts *patch.Conflicts) []pa
 	}
 	var left []patch.Conflict
 	for _, c := range conflicts.Conflicts {
+		// A manager whose conflicts are all covered is not told at all.
 		if c.Set = c.Set.Difference(own); !c.Set.IsEmpty() {
 			left = append(left, c)
 		}
@@ -234,10 +255,12 @@ func (w *Writer) lastApplied(live map[string]any) (own fieldset.Set, ok bool) {
 		return own, false
 	}
 	noted, _, err := tree.ParseJSONObject([]byte(text))
+	// A note of another version names other fields: it proves nothing here.
 	if err != nil || tree.Text(noted, "apiVersion") != w.Version {
 		return own, false
 	}
 	schema, served := w.Versions.Schema(w.Version)
+	// Both have to fit the schema, or a field that is not declared would be compared as anything.
 	if !served || patch.Validate(live, schema, false) != nil || patch.Validate(noted, schema, false) != nil {
 		return own, false
 	}
@@ -245,14 +268,18 @@ func (w *Writer) lastApplied(live map[string]any) (own fieldset.Set, ok bool) {
 	if err != nil {
 		return own, false
 	}
+	// What somebody has changed since is not kubectl's any more, and conflicts as it would for anybody.
 	c, err := fieldset.Compare(noted, live, schema)
 	return own.Difference(c.Modified).Difference(c.Added).Difference(c.Removed), err == nil
 }
 
 // renewLastApplied writes what is applied into the annotation of an object that has it, for those who go on with client-side apply. Where
 // annotations would become too large it goes.
+// obj is changed and config is not; the text is the configuration as one line of JSON and a line break, as kubectl writes
+// it.
 func renewLastApplied(obj, config map[string]any) {
 	annotations := tree.Object(obj, "metadata", "annotations")
+	// Who has never used client-side apply gets no annotation by this.
 	if tree.Text(annotations, lastApplied) == "" {
 		return
 	}
@@ -262,6 +289,7 @@ func renewLastApplied(obj, config map[string]any) {
 		delete(given, lastApplied)
 	}
 	annotations[lastApplied] = string(tree.AppendJSON(nil, config)) + "\n"
+	// Upstream counts names and values, nothing for the JSON around them.
 	size := 0
 	for k, v := range annotations {
 		s, _ := v.(string)

@@ -39,6 +39,8 @@ const (
 // identify sets id to the text that upstream makes of it: its order is that of conflicts. Who applies is the same whatever version
 // it is in.
 func (e *entry) identify() {
+	// Fields stand in the order of upstream's struct and empty ones are left out, byte for byte: conflicts are sorted by this
+	// text.
 	b := append(make([]byte, 0, 96), '{')
 	field := func(name, value string) {
 		if value == "" {
@@ -51,6 +53,7 @@ func (e *entry) identify() {
 	}
 	field(`"manager":`, e.manager)
 	field(`"operation":`, e.operation)
+	// So an apply in a new version of the API goes on with the fields of the one before.
 	if e.operation != opApply {
 		field(`"apiVersion":`, e.version)
 	}
@@ -66,9 +69,11 @@ func (e *entry) is(o entry) bool {
 
 // seconds returns the time in seconds since 1970, 0 for none.
 func (e *entry) seconds() int64 {
+	// It has no time before it is written, and is sorted by the one that it would get.
 	if e.now {
 		return time.Now().Unix()
 	}
+	// The order has seconds and not texts, since a client may have sent another time zone.
 	t, err := time.Parse(time.RFC3339, e.time)
 	if err != nil {
 		return 0
@@ -82,6 +87,8 @@ func read(v any) ([]entry, error) { return readInto(nil, v) }
 
 // readInto is read into the room of into, which is empty, where that is enough.
 func readInto(into []entry, v any) ([]entry, error) {
+	// The fast way, of nearly all writes. What it does not take is read again as a tree, which has the words for what is
+	// wrong.
 	if raw, ok := v.(tree.Raw); ok {
 		if entries, ok := scan(into, string(raw)); ok {
 			return unique(entries), nil
@@ -95,6 +102,7 @@ func readInto(into []entry, v any) ([]entry, error) {
 			manager: tree.Text(item, "manager"), operation: tree.Text(item, "operation"), version: tree.Text(item, "apiVersion"),
 			subresource: tree.Text(item, "subresource"), time: tree.Text(item, "time"),
 		}
+		// The first fault is told, in the order in which upstream looks.
 		switch typ := tree.Text(item, "fieldsType"); {
 		case e.operation != opApply && e.operation != opUpdate:
 			return nil, errors.New("operation must be `Apply` or `Update`")
@@ -105,6 +113,7 @@ func readInto(into []entry, v any) ([]entry, error) {
 		case typ != "FieldsV1":
 			return nil, fmt.Errorf("invalid fieldsType %q in managed fields entry %d", typ, i)
 		}
+		// An entry without fields is a good one: it owns nothing, and the next count drops it.
 		if fields := tree.At(item, "fieldsV1"); fields != nil {
 			set, err := fieldset.Parse(tree.AppendJSON(nil, fields))
 			if err != nil {
@@ -126,12 +135,14 @@ func unique(entries []entry) []entry {
 	if len(entries) > fewEntries {
 		seen = make(map[string]bool, len(entries))
 	}
+	// From the back, so that the last of several is met first; what is kept gathers at the end of the same slice.
 	from := len(entries)
 	for i := from - 1; i >= 0; i-- {
 		e := entries[i]
 		if seen != nil {
 			e.identify()
 		}
+		// A nil map has nobody in it: the first half is for many entries, the second for few.
 		if seen[e.id] || seen == nil && slices.ContainsFunc(entries[from:], e.is) {
 			continue
 		}
@@ -146,7 +157,9 @@ func unique(entries []entry) []entry {
 
 // shown returns an entry as upstream's errors show its struct.
 func shown(item any) string {
+	// The order of the seven is that of upstream's struct, the time as Go prints one.
 	text := func(name string) string { return tree.Text(item, name) }
+	// A time that is none is shown as it was sent.
 	at := cmp.Or(text("time"), "<nil>")
 	if t, err := time.Parse(time.RFC3339, at); err == nil {
 		at = t.UTC().Format("2006-01-02 15:04:05 -0700 MST")
@@ -160,6 +173,7 @@ func write(entries []entry, byText bool) any {
 	if len(entries) == 0 {
 		return nil
 	}
+	// The order is part of what is stored: two lists are the same only entry by entry.
 	if len(entries) > 1 {
 		slices.SortFunc(entries, byOrder)
 	}
@@ -183,9 +197,11 @@ func byOrder(a, b entry) int {
 
 // append appends the entry as JSON.
 func (e *entry) append(b []byte, byText bool) []byte {
+	// What has not changed goes out as the bytes that came in.
 	if e.text != "" {
 		return append(b, e.text...)
 	}
+	// Names are in the order of the alphabet, as in the rest of a stored object, which scan relies on.
 	b = tree.AppendJSONString(append(b, `{"apiVersion":`...), e.version)
 	b = append(b, `,"fieldsType":"FieldsV1","fieldsV1":`...)
 	if byText {
@@ -199,6 +215,7 @@ func (e *entry) append(b []byte, byText bool) []byte {
 		}
 	}
 	switch {
+	// The time is that at which the list is written, in UTC whatever zone others have been sent in.
 	case e.now:
 		b = append(time.Now().UTC().AppendFormat(append(b, `,"time":"`...), time.RFC3339), '"')
 	case e.time != "":
@@ -212,9 +229,11 @@ func (e *entry) append(b []byte, byText bool) []byte {
 func SameButTimes(a, b any) bool {
 	ra, isRaw := a.(tree.Raw)
 	rb, alsoRaw := b.(tree.Raw)
+	// Neither is parsed: this is asked with each write that changes nothing.
 	if isRaw && alsoRaw {
 		return ra != rb && sameTexts(string(ra), string(rb))
 	}
+	// Mixed forms, as when a webhook has sent one of them, are compared as trees.
 	l, m := tree.List(a), tree.List(b)
 	if len(l) == 0 || len(l) != len(m) || tree.Equal(l, m) {
 		return false
@@ -231,6 +250,7 @@ func SameButTimes(a, b any) bool {
 // else: within a text its quotes have backslashes, and in a set no field has a text.
 func sameTexts(a, b string) bool {
 	const time = `,"time":"`
+	// What is before the first time, and what is behind its closing quote; a text without a time is all before.
 	cut := func(s string) (before, after string) {
 		before, after, found := strings.Cut(s, time)
 		if found {
@@ -283,6 +303,7 @@ func isReset(v any) bool {
 		return true
 	case 1:
 		for _, v := range tree.Object(list[0]) {
+			// A client that decodes into structs sends one zero entry where it means none, hence empty texts count as nothing.
 			if s, ok := v.(string); !ok || strings.TrimSpace(s) != s || s != "" {
 				return false
 			}

@@ -15,6 +15,7 @@ import (
 // and an update is counted as that of a manager of its own, current, so that it shows whether it has changed anything.
 
 // Writer is who writes, and what is written.
+// It does not change by its methods, which may be called at the same time for different objects.
 type Writer struct {
 	// Manager is the name of the field manager, "" if nobody says.
 	Manager string
@@ -57,6 +58,7 @@ var stripped = sync.OnceValue(func() fieldset.Set {
 // Update gives next, which is to replace live or, where that is nil, to be created, the owners of its fields: the list that it has
 // in its metadata is what the request sends. Where owners cannot be counted it has those of live.
 func (w *Writer) Update(live, next map[string]any) {
+	// Both lists are out while the rest is compared, or a changed list would be a changed field.
 	given, had := take(next), take(live)
 	defer put(live, had)
 	// Most objects have one entry or two, which are on the stack then.
@@ -71,6 +73,7 @@ func (w *Writer) Update(live, next map[string]any) {
 	}
 	entries, err := w.update(live, next, entries, w.Manager)
 	if err != nil {
+		// An update is never refused for its owners: it goes through, and the list stays what it was (upstream).
 		put(next, had)
 		return
 	}
@@ -86,6 +89,7 @@ func (w *Writer) empty() map[string]any {
 }
 
 // take takes the list out of an object, which may be nil.
+// The caller puts it back, unless the object is to have another one.
 func take(obj map[string]any) any {
 	m := tree.Object(obj, "metadata")
 	v := m["managedFields"]
@@ -120,10 +124,12 @@ func (w *Writer) given(into []entry, sent, stored any) []entry {
 }
 
 // update counts an update of live to next by a manager, and returns the entries after it.
+// Entries are the callee's from then on, and may be changed in place. The error is that of a comparison or a conversion.
 func (w *Writer) update(live, next map[string]any, entries []entry, manager string) ([]entry, error) {
 	if len(entries) == 0 {
 		return w.begun(live, next, entries, manager)
 	}
+	// Most updates are by a controller that owns what it writes: these pay for one comparison, and no map of owners.
 	if w.again(live, next, entries, manager) {
 		return entries, nil
 	}
@@ -132,12 +138,14 @@ func (w *Writer) update(live, next map[string]any, entries []entry, manager stri
 
 // count is update for an object that somebody owns something of.
 func (w *Writer) count(live, next map[string]any, entries []entry, manager string) ([]entry, error) {
+	// Counted under a name that no entry has: what it owns afterwards is what this update changed, and only this.
 	owners, err := patch.UpdateOwners(live, next, w.Version, current, ownersOf(entries), w.Versions)
 	if err != nil {
 		return nil, err
 	}
 	mine := owners[current].Set.Difference(stripped())
 	entries = counted(entries, owners)
+	// One that changes nothing, or only what nobody owns, leaves no entry and renews no time.
 	if !mine.IsEmpty() {
 		self := w.self(opUpdate, manager)
 		if i := slices.IndexFunc(entries, self.is); i >= 0 {
@@ -159,12 +167,15 @@ func (w *Writer) again(live, next map[string]any, entries []entry, manager strin
 	if !ok || err != nil || len(entries) > maxUpdaters {
 		return false
 	}
+	// What this write resets changes for nobody, whatever was sent.
 	c = c.Filtered(w.Versions.Reset(w.Version))
 	set := c.Modified.Union(c.Added)
 	self, mine := entry{manager: cmp.Or(manager, unknownManager), operation: opUpdate, version: w.Version, subresource: w.Subresource}, -1
 	for i := range entries {
 		e := &entries[i]
 		switch {
+		// Of another version it would have to be compared in that; without fields it would be dropped, of what is removed it would
+		// lose something, and by a schema of today it might be owned as a whole: each is for the full count.
 		case e.version != w.Version || e.set.IsEmpty() || e.set.Meets(c.Removed) || !e.set.Whole(schema).Equal(e.set):
 			return false
 		case self.is(*e):
@@ -176,6 +187,7 @@ func (w *Writer) again(live, next map[string]any, entries []entry, manager strin
 	if set.IsEmpty() {
 		return true
 	}
+	// The writer gets something that it did not own, so its set changes.
 	if mine < 0 || !entries[mine].set.HasAll(set) {
 		return false
 	}
@@ -193,6 +205,7 @@ func (w *Writer) begun(live, next map[string]any, into []entry, manager string) 
 	if err != nil {
 		return nil, err
 	}
+	// Nothing can be lost where nobody owns anything, so Removed is not looked at.
 	set := w.Versions.Reset(w.Version).Apply(c.Modified.Union(c.Added)).Difference(stripped())
 	if set.IsEmpty() {
 		return nil, nil
@@ -226,6 +239,7 @@ func counted(entries []entry, owners patch.Owners) []entry {
 		if !ok {
 			continue
 		}
+		// Only then the text has to be written anew.
 		if !o.Set.Equal(e.set) {
 			e.set, e.text = o.Set, ""
 		}
@@ -236,6 +250,8 @@ func counted(entries []entry, owners patch.Owners) []entry {
 
 // capped merges the entries of updates that are the oldest into one of their version, until there are no more than maxUpdaters. The
 // oldest of a version waits for a second one.
+// The time of what is merged is that of the youngest in it. Entries of applies do not count and are never merged; the
+// result has the room of what is given.
 func capped(entries []entry) []entry {
 	if len(entries) <= maxUpdaters {
 		return entries
@@ -248,6 +264,7 @@ func capped(entries []entry) []entry {
 			order = append(order, i)
 		}
 	}
+	// The oldest first; of those of one second, the identity tells, so that all servers merge the same.
 	slices.SortFunc(order, func(i, j int) int {
 		a, b := &entries[i], &entries[j]
 		return cmp.Or(cmp.Compare(a.seconds(), b.seconds()), cmp.Compare(a.id, b.id))
@@ -261,6 +278,7 @@ func capped(entries []entry) []entry {
 			first[e.version] = i
 			continue
 		}
+		// The second of a version opens the bucket, which stands where the first was; a bucket that is there already is used.
 		bucket := entry{manager: ancient, operation: opUpdate, version: e.version}
 		bucket.identify()
 		into, ok := at[bucket.id]
@@ -268,6 +286,7 @@ func capped(entries []entry) []entry {
 			into = oldest
 			at[bucket.id] = into
 		}
+		// Sets are gathered and united at the end: to unite them one by one would cost the square of many entries.
 		if sets[into] == nil {
 			sets[into] = []fieldset.Set{entries[into].set}
 		}

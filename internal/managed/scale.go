@@ -33,6 +33,7 @@ func (p ScalePaths) ToScale(list any) (any, error) {
 	var shown []entry
 	for _, e := range entries {
 		if path := p[e.version]; path != nil && e.set.Has(fieldset.Fields(path...)) {
+			// All else that the manager owns has no place in a Scale, and is not shown.
 			e.set, e.version, e.text = fieldset.New(fieldset.Fields("spec", "replicas")), ScaleVersion, ""
 			shown = append(shown, e)
 		}
@@ -51,18 +52,22 @@ func (p ScalePaths) FromScale(parent, scale any, version string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The list is filtered in its own room below, and what was there is asked for once more at the end.
 	before := slices.Clone(entries)
 	out := entries[:0]
 	for _, e := range before {
 		path, served := p[e.version]
+		// An owner in a version that is gone could not be counted any more, and is dropped as by any write.
 		if !served {
 			continue
 		}
 		i := slices.IndexFunc(scaled, e.is)
 		switch {
 		case path == nil || !e.set.Has(fieldset.Fields(path...)):
+		// Still the owner, as before: its entry stays, and is no new one.
 		case i >= 0:
 			scaled = slices.Delete(scaled, i, i+1)
+		// It was the owner, and the write of the Scale has taken the replicas from it.
 		default:
 			e.text = ""
 			if e.set = e.set.Difference(fieldset.New(fieldset.Fields(path...))); e.set.IsEmpty() {

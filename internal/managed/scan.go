@@ -17,11 +17,13 @@ type scanner struct {
 }
 
 // scan appends the entries of a stored list to into, which is empty; ok is false where it has not the form of one.
+// Entries have parts of the text, which is immutable: a list that is kept by an entry keeps all of the stored line.
 func scan(into []entry, text string) (entries []entry, ok bool) {
 	s := scanner{text: text}
 	if !s.take("[") {
 		return nil, false
 	}
+	// Each entry has that name once, and a set can have it only as a part of a longer one, so the room is never too small.
 	entries = slices.Grow(into, 1+strings.Count(text, `"fieldsType"`)) // one more is likely
 	for {
 		start := s.at
@@ -59,14 +61,17 @@ func (s *scanner) entry() (e entry, ordered, ok bool) {
 	if e.version, ok = s.string(); !ok || e.version == "" || !s.take(`,"fieldsType":"FieldsV1","fieldsV1":`) {
 		return e, false, false
 	}
+	// The set is found first and parsed then, so that its texts are parts of the stored one, and nothing is copied.
 	from := s.at
 	if !s.object() {
 		return e, false, false
 	}
+	// A set that the parser refuses is left to the reader of trees, which says why.
 	var err error
 	if e.set, ordered, err = fieldset.ParseOrdered(s.text[from:s.at]); err != nil {
 		return e, false, false
 	}
+	// Each of these may be missing, but none may stand elsewhere: another order is not the one that is written here.
 	for _, f := range [...]struct {
 		name string
 		into *string
@@ -85,6 +90,7 @@ func (s *scanner) string() (string, bool) {
 	if !s.take(`"`) {
 		return "", false
 	}
+	// The first quote ends it, even an escaped one: then there is a backslash before it, and the text is not taken.
 	n := strings.IndexByte(s.text[s.at:], '"')
 	if n < 0 {
 		return "", false
@@ -98,6 +104,7 @@ func (s *scanner) string() (string, bool) {
 func (s *scanner) object() bool {
 	depth := 0
 	for ; s.at < len(s.text); s.at++ {
+		// Braces and brackets are counted alike, since the parser of sets looks at what is in between.
 		switch s.text[s.at] {
 		case '{', '[':
 			depth++
@@ -107,6 +114,7 @@ func (s *scanner) object() bool {
 				return depth == 0
 			}
 		case '"':
+			// Within a text they are only characters; a quote behind a backslash does not end it.
 			for s.at++; s.at < len(s.text) && s.text[s.at] != '"'; s.at++ {
 				if s.text[s.at] == '\\' {
 					s.at++

@@ -24,6 +24,7 @@ import (
 // merge returns live with config merged into it, and whether it differs. Both are there; who has only one of them has the
 // result. Neither is changed. Both fit the schema, apart from duplicates in live. Upstream merges twice where the two are
 // of different sorts, and keeps the second result, which is the one by the configuration's sort.
+// What is returned is for reading alone: it may be live or config itself, or have parts of either.
 func merge(live, config any, s fieldset.Schema) (any, bool) {
 	atom := s.Atom().For(config)
 	switch {
@@ -33,6 +34,7 @@ func merge(live, config any, s fieldset.Schema) (any, bool) {
 		if atom.Map == fieldset.Granular && len(l)+len(c) > 0 {
 			return mergeFields(l, c, s)
 		}
+	// Where a place allows scalars too and a null is applied, the null is a scalar, and the list is no list any more.
 	case atom.Scalar == fieldset.NoScalar:
 		l, _ := live.([]any)
 		c, _ := config.([]any)
@@ -40,6 +42,7 @@ func merge(live, config any, s fieldset.Schema) (any, bool) {
 			return mergeItems(l, c, atom.Keys, s.Items())
 		}
 	}
+	// Numbers are compared by value, so an integer that is applied as a float of the same value is no change.
 	if tree.Equal(live, config) {
 		return live, false
 	}
@@ -53,6 +56,7 @@ func mergeFields(live, config map[string]any, s fieldset.Schema) (any, bool) {
 		l, ok := live[name]
 		if ok {
 			place, _ := s.Field(name)
+			// A field that both have is merged whatever the schema says of its name; ok tells from here on whether it differs.
 			if c, ok = merge(l, c, place); !ok {
 				continue
 			}
@@ -75,6 +79,7 @@ func mergeItems(live, config []any, keys []string, place fieldset.Schema) (any, 
 	if len(config) == 0 {
 		return live, false
 	}
+	// Of the elements that both lists have, shared is the one whose turn it is in the configuration.
 	m := pair(live, config, keys, place)
 	l, c, shared := 0, 0, m.nextShared(-1)
 	for l < len(live) || c < len(config) {
@@ -97,6 +102,7 @@ func mergeItems(live, config []any, keys []string, place fieldset.Schema) (any, 
 				l++
 				continue
 			} else if m.taken[at] {
+				// It has been put where the configuration has it, and only its place here is left behind.
 				l++
 			}
 		}
@@ -108,6 +114,7 @@ func mergeItems(live, config []any, keys []string, place fieldset.Schema) (any, 
 			c++
 		}
 	}
+	// Each element is the live one in its live place, and none is missing: then live itself is the result.
 	if !m.changed && len(m.out) == len(live) {
 		return live, false
 	}
@@ -128,6 +135,7 @@ type pairing struct {
 // pair finds the elements that both lists have. An element without a key is in neither; validation has refused it.
 func pair(live, config []any, keys []string, place fieldset.Schema) *pairing {
 	n := len(live) + len(config)
+	// Two allocations for four slices: lists are merged with each apply, and most are short.
 	numbers, marks := make([]int, n), make([]bool, 2*len(config))
 	m := &pairing{
 		live: live, config: config, inConfig: numbers[:len(live)], inLive: numbers[len(live):],
@@ -145,6 +153,7 @@ func pair(live, config []any, keys []string, place fieldset.Schema) *pairing {
 		if err != nil {
 			c = -1
 		}
+		// Of twins the last one stands for both, and twice keeps them from being merged into it.
 		if m.inConfig[i] = c; c >= 0 {
 			m.twice[c] = m.inLive[c] >= 0
 			m.inLive[c] = i
@@ -197,6 +206,7 @@ const searched = 16
 func (x *index) add(e fieldset.Element) {
 	x.elements = append(x.elements, e)
 	switch n := len(x.elements); {
+	// Up to here it costs less to search than to hash; from here on the square would be felt.
 	case n == searched+1:
 		x.at = make(map[fieldset.Element]int, 2*n)
 		for i, e := range x.elements {

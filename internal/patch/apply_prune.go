@@ -28,8 +28,10 @@ type versioned struct {
 	version string
 }
 
-// prune returns the merged object without what the manager owned by its last apply and nobody owns now.
+// prune returns the merged object without what the manager owned by its last apply and nobody owns now. The owners have its new set
+// already. merged is not changed, and may be what is returned; the error is that of a conversion, or of an object that has no set.
 func (w *write) prune(merged map[string]any, last Owner) (map[string]any, error) {
+	// A set in a version that is gone says nothing of the object as it is now, so nothing is pruned for it.
 	schema, ok := w.versions.Schema(last.Version)
 	if last.Set.IsEmpty() || !ok {
 		return merged, nil
@@ -38,6 +40,7 @@ func (w *write) prune(merged map[string]any, last Owner) (map[string]any, error)
 	if err != nil {
 		return nil, fmt.Errorf("failed to convert merged object to last applied version: %v", err)
 	}
+	// The way to what was owned goes as well, or a map would stay empty where the last of its fields went.
 	pruned := versioned{removeFrom(before.object, last.Set.MembersNamed(schema), schema), last.Version}
 	if pruned, err = w.keepOwned(before, pruned); err != nil {
 		return nil, fmt.Errorf("failed add back owned items: %v", err)
@@ -49,7 +52,7 @@ func (w *write) prune(merged map[string]any, last Owner) (map[string]any, error)
 	return pruned.object, err
 }
 
-// in converts an object.
+// in converts an object. The result is the object itself where it is in that version already.
 func (w *write) in(o versioned, version string) (versioned, error) {
 	converted, err := w.convert(o.object, o.version, version)
 	return versioned{converted, version}, err
@@ -62,6 +65,7 @@ func (w *write) keepOwned(before, pruned versioned) (versioned, error) {
 	for _, o := range w.owners {
 		owned[o.Version] = append(owned[o.Version], o.Set)
 	}
+	// Sorted, so that what comes of several conversions does not hang on the order of a Go map.
 	order := slices.Sorted(maps.Keys(owned))
 	if i := slices.Index(order, pruned.version); i > 0 {
 		order = slices.Insert(slices.Delete(order, i, i+1), 0, pruned.version)
@@ -72,6 +76,8 @@ func (w *write) keepOwned(before, pruned versioned) (versioned, error) {
 			continue
 		}
 		var err error
+		// Both go through the same conversions one after another: a field that one version does not know is lost to both alike,
+		// and never counts as pruned.
 		if before, err = w.in(before, version); err != nil {
 			return pruned, fmt.Errorf("failed to convert merged object at version %v: %v", version, err)
 		}
@@ -89,6 +95,7 @@ func (w *write) keepOwned(before, pruned versioned) (versioned, error) {
 
 // keepDangling puts back into pruned what went with something of the manager's and never was its own.
 func (w *write) keepDangling(before, pruned versioned, last fieldset.Set, schema fieldset.Schema) (versioned, error) {
+	// keepOwned leaves it in the last of all versions that it went through.
 	pruned, err := w.in(pruned, before.version)
 	if err != nil {
 		return pruned, fmt.Errorf("failed to convert pruned object to last applied version: %v", err)
@@ -97,6 +104,8 @@ func (w *write) keepDangling(before, pruned versioned, last fieldset.Set, schema
 	if err != nil {
 		return pruned, err
 	}
+	// Of all that is gone only the manager's own may go, so what it never set comes back, but for what stands below a removed
+	// member.
 	pruned.object = removeFrom(before.object, gone.Intersection(last), schema)
 	return pruned, nil
 }
@@ -126,6 +135,7 @@ func removeFrom(o map[string]any, set fieldset.Set, s fieldset.Schema) map[strin
 // remove returns a value without the members of a set. A map or a list of which nothing is left is null, and so is one
 // that is atomic and in which, by a schema that was another one, the set has something.
 func remove(v any, set fieldset.Set, s fieldset.Schema) any {
+	// The set has something in a place of which the schema knows nothing: it cannot be walked, and is null as a whole.
 	if s == nil {
 		return nil
 	}
@@ -146,10 +156,12 @@ func remove(v any, set fieldset.Set, s fieldset.Schema) any {
 
 // removeFields is remove for the fields of a map. It walks along the set, which is mostly the smaller of the two.
 func removeFields(m map[string]any, set fieldset.Set, s fieldset.Schema) any {
+	// Live and merged share this map.
 	out := maps.Clone(m)
 	set.Elements(func(e fieldset.Element, member bool, below fieldset.Set) {
 		v, ok := m[e.Text()]
 		switch {
+		// A set that was made for another schema may have elements of a list here: they are nowhere in a map.
 		case !ok || e.Kind() != fieldset.FieldKind:
 		case member:
 			delete(out, e.Text())
@@ -180,6 +192,7 @@ func removeItems(list []any, set fieldset.Set, keys []string, place fieldset.Sch
 	})
 	out := make([]any, 0, len(list))
 	for _, item := range list {
+		// An item without a key gives the zero Element, which no set has: it stays.
 		e, _ := fieldset.KeyOf(item, keys, place)
 		if i := at.find(e); i >= 0 {
 			if nodes[i].member {

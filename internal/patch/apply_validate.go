@@ -27,8 +27,10 @@ type Invalid struct {
 
 // Validate says what in an object does not fit the schema, as an *Invalid, and nil where all does. An object that is
 // live may have several elements with one key: such objects have been stored, and must stay usable.
+// The object is not changed. Paths are told up to a bound, see fieldset.Errors.Under.
 func Validate(object any, s fieldset.Schema, live bool) error {
 	w := validator{duplicates: live}
+	// The first walk only asks whether; its errors are in the order of a Go map, and are thrown away.
 	if len(w.value(object, s)) == 0 {
 		return nil
 	}
@@ -54,6 +56,7 @@ func (w *validator) value(v any, s fieldset.Schema) fieldset.Errors {
 			return fieldset.Errorf("expected map, got &{%v}", numbers(v))
 		}
 	case atom.Scalar != fieldset.NoScalar:
+		// Numbers are shown as floats, and made so only where something is wrong.
 		if errs := atom.Scalar.Check(v, ""); len(errs) > 0 {
 			return atom.Scalar.Check(numbers(v), "")
 		}
@@ -73,6 +76,7 @@ func (w *validator) value(v any, s fieldset.Schema) fieldset.Errors {
 func (w *validator) fields(m map[string]any, s fieldset.Schema) (errs fieldset.Errors) {
 	field := func(name string) (known bool) {
 		place, _ := s.Field(name)
+		// A map whose fields are not declared one by one has a place for any name; here the name is simply not known.
 		if place == nil {
 			errs = append(errs, fieldset.Errorf("field not declared in schema").Under(fieldset.Field(name), &w.text)...)
 			return false
@@ -103,9 +107,11 @@ func (w *validator) items(list []any, atom fieldset.Atom, place fieldset.Schema)
 		step := fieldset.Index(i)
 		if atom.List != fieldset.AtomicList {
 			var err error
+			// Without a key there is no path for what is wrong in the element, so it is told by its index and ends the list.
 			if step, err = fieldset.KeyOf(item, atom.Keys, place); err != nil {
 				return append(errs, fieldset.Errorf("element %d: %v", i, err)...)
 			}
+			// Each twin behind the first is told once more.
 			if !w.duplicates && seen.find(step) >= 0 {
 				errs = append(errs, fieldset.Errorf("duplicate entries for key %v", step)...)
 			}
@@ -119,6 +125,7 @@ func (w *validator) items(list []any, atom fieldset.Atom, place fieldset.Schema)
 // numbers returns v as upstream shows it, which decodes each number of what is applied as a float.
 func numbers(v any) any {
 	switch v := v.(type) {
+	// The walk copies what it changes, since v is part of the object of a request.
 	case int64:
 		return float64(v)
 	case []any:
