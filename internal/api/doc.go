@@ -41,7 +41,7 @@
 //	└─ commit      or a conflict, and again from the object as it has become
 //	answer
 //
-// Of what stands on the right the plugins and the webhooks are there (internal/admission, internal/webhook).
+// What stands on the right is internal/managed, internal/admission and internal/webhook; policies are not there yet.
 //
 // An API and its resources may be used by any number of goroutines at once. A Call belongs to
 // the goroutine of its request, and no lock is held from its read to its commit: see write.go
