@@ -145,6 +145,7 @@ func (q *Call) applied(by *managed.Writer, was map[string]any, c *configuration)
 // applyConflict returns the 409 of conflicts between managers. It names no object (upstream), and the details have a cause for each field
 // that the message has room for.
 func applyConflict(c *managed.Conflict) error {
+	// The details are there even without a name in them, for the sake of the causes.
 	e := &status.Error{Code: http.StatusConflict, Reason: "Conflict", Message: c.Message, Details: &status.Details{}}
 	// Causes are in the order of the message.
 	for _, cause := range c.Causes {
@@ -154,7 +155,7 @@ func applyConflict(c *managed.Conflict) error {
 }
 
 // insertApplied creates next, an object that was applied and is not there, and answers with 201. Who may patch need not be allowed to
-// create. Checks come in the order of upstream: uid, name and namespace, then the right to create.
+// create. The uid is looked at first, then name and namespace, then the right to create.
 func (w *write) insertApplied() error {
 	q := w.Call
 	// A uid names an object that has been there: making another one in its place is never what was meant.

@@ -54,7 +54,7 @@ func (w *write) own() {
 		setOrDelete(m, "managedFields", v, has)
 	// An apply has counted its owners while it merged.
 	case !w.owned:
-		// Who finalizes a namespace sends more than the write takes: owners are counted by all of it (upstream), and the list alone
+		// Who finalizes a namespace sends more than the write takes: owners are counted by all of it, and the list alone
 		// is carried over.
 		sent := w.next
 		if w.sent != nil {

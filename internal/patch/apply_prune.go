@@ -190,6 +190,7 @@ func removeItems(list []any, set fieldset.Set, keys []string, place fieldset.Sch
 			below  fieldset.Set
 		}{member, below})
 	})
+	// Twins all go with their element: nobody could say which of them was meant.
 	out := make([]any, 0, len(list))
 	for _, item := range list {
 		// An item without a key gives the zero Element, which no set has: it stays.
