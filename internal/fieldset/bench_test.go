@@ -24,21 +24,18 @@ func (p *testPlace) Items() Schema { return anyPlace }
 func (p *testPlace) Default() any  { return nil }
 
 var (
-	keyed      = Atom{List: Keyed, Keys: []string{"name"}}
-	untold     = Atom{Map: Granular, Untold: true}
-	testPlaces map[string]*testPlace
-	anyPlace   = &testPlace{Atom{Scalar: AnyScalar, List: AtomicList, Map: Granular}}
-	// objectPlace is the place of an object.
-	objectPlace Schema = &testPlace{Atom{Map: Granular}}
-)
-
-func init() {
+	keyed    = Atom{List: Keyed, Keys: []string{"name"}}
+	untold   = Atom{Map: Granular, Untold: true}
+	anyPlace = &testPlace{Atom{Scalar: AnyScalar, List: AtomicList, Map: Granular}}
+	// testPlaces are the places of fields by their names.
 	testPlaces = map[string]*testPlace{
 		"containers": {keyed}, "env": {keyed}, "ports": {Atom{List: Keyed, Keys: []string{"containerPort", "protocol"}}},
 		"text": {Atom{Scalar: Text}}, "count": {Atom{Scalar: Number}}, "flag": {Atom{Scalar: Bool}}, "scalar": {Atom{Scalar: AnyScalar}},
 		"args": {Atom{List: AtomicList}}, "closed": {Atom{Map: Granular}}, "finalizers": {Atom{List: SetList}}, "data": {untold}, "labels": {untold}, "selector": {Atom{Map: Atomic}},
 	}
-}
+	// objectPlace is the place of an object.
+	objectPlace Schema = &testPlace{Atom{Map: Granular}}
+)
 
 // configMap is what most tests of speed are about.
 func configMap(value string) map[string]any {
