@@ -261,7 +261,8 @@ func (c *client) watchList(ctx context.Context, namespace string) history.Op {
 	path, _ := pathOf(namespace + "/")
 	path += "?watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true&timeoutSeconds=10"
 	op := c.begin(history.Op{Verb: history.List, Key: namespace, Items: map[string]history.Item{}})
-	ctx, cancel := context.WithTimeout(ctx, c.Patience)
+	// As with every request, one that is under way when the work ends is waited for.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.Patience)
 	defer cancel()
 	server, began := c.Servers[c.server], time.Now()
 	answer, err := c.send(ctx, "GET", path, nil)
