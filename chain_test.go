@@ -219,25 +219,28 @@ func TestMapOfTheHouse(t *testing.T) {
 // layers holds which package of the program may import which other one, and why. Arrows go
 // down only. A new one is a decision: it is made here, with its reason.
 var layers = map[string]map[string]string{
-	"internal/tree":      {},
-	"internal/field":     {"internal/tree": "an error shows the wrong value as JSON"},
-	"internal/status":    {"internal/field": "the causes of a Status are errors of fields", "internal/tree": "a Status is also written as YAML"},
-	"internal/selector":  {"internal/status": "a selector that cannot be read is a 400", "internal/field": "labels obey the rules for names"},
-	"internal/request":   {"internal/selector": "a field selector may name one object", "internal/status": "a path may be refused"},
-	"internal/quantity":  {},
-	"internal/kinds":     {"internal/fieldset": "a type says how its fields are owned", "internal/field": "a value without the form of its type is an error of a field", "internal/quantity": "a quantity has a form", "internal/tree": "rules of kinds read and change trees"},
-	"internal/strategy":  {"internal/field": "what is wrong with an object is errors of fields", "internal/kinds": "rules belong to types, strategies to kinds", "internal/quantity": "resources are quantities", "internal/schema": "definitions have defaults", "internal/selector": "selectors select labels", "internal/tree": "objects are trees"},
-	"internal/schema":    {"internal/fieldset": "a schema says how its fields are owned", "internal/field": "what is wrong with an object is errors of fields", "internal/tree": "schemas are trees, and are asked about trees"},
-	"internal/fieldset":  {"internal/tree": "objects are trees"},
-	"internal/patch":     {"internal/fieldset": "apply counts who owns which fields", "internal/kinds": "strategic merge follows the types of kinds", "internal/status": "a patch that cannot be applied is a 4xx", "internal/tree": "patches are trees that change trees"},
-	"internal/store":     {"internal/tree": "an object is encoded once, when it is written"},
-	"internal/journal":   {"internal/store": "it keeps the commits of a store"},
-	"internal/etcd":      {"internal/etcd/wire": "etcd is spoken to in its messages", "internal/store": "it keeps the writes of a store"},
-	"internal/openapi":   {"internal/tree": "documents are trees"},
-	"internal/managed":   {"internal/fieldset": "an entry has a set of fields", "internal/patch": "who owns what after a write is its matter", "internal/tree": "objects are trees"},
-	"internal/discovery": {"internal/kinds": "built-in kinds are shown from their table", "internal/openapi": "documents of other servers are merged into ours", "internal/request": "the Accept header chooses the form", "internal/status": "refusals", "internal/tree": "schemas of definitions are trees"},
-	"internal/audit":     {"internal/field": "a rule names API groups", "internal/request": "rules and events tell of requests and users", "internal/status": "an event has the Status of its answer", "internal/tree": "a policy is a file in YAML"},
-	"internal/auth":      {"internal/field": "a service account's name obeys the rules for names", "internal/request": "it finds users and judges what they ask for", "internal/status": "a refusal is a 401 or a 403", "internal/tree": "its configuration is YAML"},
+	"internal/tree":        {},
+	"internal/field":       {"internal/tree": "an error shows the wrong value as JSON"},
+	"internal/status":      {"internal/field": "the causes of a Status are errors of fields", "internal/tree": "a Status is also written as YAML"},
+	"internal/selector":    {"internal/status": "a selector that cannot be read is a 400", "internal/field": "labels obey the rules for names"},
+	"internal/request":     {"internal/selector": "a field selector may name one object", "internal/status": "a path may be refused"},
+	"internal/quantity":    {},
+	"internal/cel":         {"internal/cel/syntax": "it checks and evaluates what was read"},
+	"internal/cel/syntax":  {},
+	"internal/cel/library": {"internal/cel": "functions are overloads over its values", "internal/cel/syntax": "some are macros"},
+	"internal/kinds":       {"internal/fieldset": "a type says how its fields are owned", "internal/field": "a value without the form of its type is an error of a field", "internal/quantity": "a quantity has a form", "internal/tree": "rules of kinds read and change trees"},
+	"internal/strategy":    {"internal/field": "what is wrong with an object is errors of fields", "internal/kinds": "rules belong to types, strategies to kinds", "internal/quantity": "resources are quantities", "internal/schema": "definitions have defaults", "internal/selector": "selectors select labels", "internal/tree": "objects are trees"},
+	"internal/schema":      {"internal/fieldset": "a schema says how its fields are owned", "internal/field": "what is wrong with an object is errors of fields", "internal/tree": "schemas are trees, and are asked about trees"},
+	"internal/fieldset":    {"internal/tree": "objects are trees"},
+	"internal/patch":       {"internal/fieldset": "apply counts who owns which fields", "internal/kinds": "strategic merge follows the types of kinds", "internal/status": "a patch that cannot be applied is a 4xx", "internal/tree": "patches are trees that change trees"},
+	"internal/store":       {"internal/tree": "an object is encoded once, when it is written"},
+	"internal/journal":     {"internal/store": "it keeps the commits of a store"},
+	"internal/etcd":        {"internal/etcd/wire": "etcd is spoken to in its messages", "internal/store": "it keeps the writes of a store"},
+	"internal/openapi":     {"internal/tree": "documents are trees"},
+	"internal/managed":     {"internal/fieldset": "an entry has a set of fields", "internal/patch": "who owns what after a write is its matter", "internal/tree": "objects are trees"},
+	"internal/discovery":   {"internal/kinds": "built-in kinds are shown from their table", "internal/openapi": "documents of other servers are merged into ours", "internal/request": "the Accept header chooses the form", "internal/status": "refusals", "internal/tree": "schemas of definitions are trees"},
+	"internal/audit":       {"internal/field": "a rule names API groups", "internal/request": "rules and events tell of requests and users", "internal/status": "an event has the Status of its answer", "internal/tree": "a policy is a file in YAML"},
+	"internal/auth":        {"internal/field": "a service account's name obeys the rules for names", "internal/request": "it finds users and judges what they ask for", "internal/status": "a refusal is a 401 or a 403", "internal/tree": "its configuration is YAML"},
 	"internal/allocator": {
 		"internal/field": "addresses have a form", "internal/status": "refusals", "internal/store": "stored services say what is taken", "internal/strategy": "what of a service's addresses goes together",
 		"internal/tree": "services are trees",
@@ -318,7 +321,7 @@ func TestLayers(t *testing.T) {
 	for i := range folders {
 		folders[i] = filepath.ToSlash(folders[i])
 	}
-	folders = append(folders, "admin", harness)
+	folders = append(folders, "admin", harness, "internal/cel/syntax", "internal/cel/library")
 	for _, folder := range folders {
 		allowed, ok := layers[folder]
 		if !ok {

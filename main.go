@@ -104,6 +104,7 @@
 //	internal/certs      certificates: generated or loaded, and files that change
 //	internal/metrics    counters, and Prometheus text
 //	internal/hub        events handed to readers, none of which anybody waits for
+//	internal/cel        CEL: read, checked, evaluated, with costs; the libraries that Kubernetes has
 //	internal/openapi    OpenAPI v2 of other servers: read, filtered, merged, converted to v3
 //	internal/discovery  the groups, versions and resources there are, as discovery and OpenAPI show them
 //	internal/audit      the audit policy, its events and the log they go to

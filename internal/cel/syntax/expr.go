@@ -1,0 +1,74 @@
+// Package syntax reads CEL, the Common Expression Language, into a tree of expressions.
+//
+// In comes the text of an expression and the macros that it may use; out comes an AST whose nodes know where they stand in the
+// text, or Faults, which print as cel-go's issues do: place, message, the line, and a caret below the place.
+//
+//	ast, err := syntax.Parse("self.items.all(i, i.port > 0)", syntax.Options{Macros: syntax.Standard})
+//	err.Error() // ERROR: <input>:1:6: Syntax error: …
+//
+// The package knows no types and no values but literals. An AST is never changed once it is returned, and may be read
+// concurrently.
+package syntax
+
+// Kind says what an expression is.
+type Kind uint8
+
+// The kinds of expressions. Everything else that the language can say, operators included, is a call; a macro is what it
+// expands to.
+const (
+	Literal Kind = iota + 1 // 1, "a", b"a", null: Value
+	Ident                   // a: Name
+	Select                  // Operand.Name, and has(Operand.Name) with Test
+	Call                    // Name(Args), or Operand.Name(Args)
+	List                    // [Args]
+	Map                     // {Entries}
+	Struct                  // Name{Entries}
+	Fold                    // what macros over lists and maps expand to
+)
+
+// Expr is a node of an AST.
+type Expr struct {
+	ID   int32 // from 1, dense: AST.Offsets is by it
+	Kind Kind
+	// Value is that of a literal: nil, bool, int64, uint64, float64, string or []byte.
+	Value any
+	// Name is that of an identifier (with a leading dot as it is written), the field of a select, the function of a call
+	// (operators as upstream calls them: _+_, _?_:_, !_, _[_]), or the message of a struct.
+	Name string
+	// Operand is what is selected from, or the receiver of a call, nil where there is none.
+	Operand *Expr
+	// Test is true for the select that has(a.b) expands to.
+	Test bool
+	// Args are those of a call, without the receiver, or the items of a list.
+	Args []*Expr
+	// Optional are the indices of the items of a list that are written [?item].
+	Optional []int32
+	Entries  []Entry
+	Fold     *Comprehension
+}
+
+// Entry is one of a map, with a Key, or of a struct, with a Field.
+type Entry struct {
+	ID       int32
+	Key      *Expr
+	Field    string
+	Value    *Expr
+	Optional bool // {?key: value}
+}
+
+// Comprehension goes through a list or a map: Accumulator begins as Init; for each item, as long as Condition, it becomes Step;
+// then the value is Result. Var2 is "" but for macros of two variables, in which Var is the index or the key.
+type Comprehension struct {
+	Range, Init, Condition, Step, Result *Expr
+	Var, Var2, Accumulator               string
+}
+
+// AST is an expression that was read.
+type AST struct {
+	Root   *Expr
+	Source *Source
+	// Offsets are the places of the nodes by their ID, in runes from the beginning of the text.
+	Offsets []int32
+	// Macros are the calls that were expanded, by the ID of what they became: needed where an expression is shown again.
+	Macros map[int32]*Expr
+}

@@ -1,0 +1,108 @@
+package cel
+
+import "math"
+
+// Kind says what a type or a value is.
+type Kind uint8
+
+// The kinds. Values have one of those up to Opaque.
+const (
+	Error Kind = iota // a value that is an error; as a type, what could not be checked
+	Null
+	Bool
+	Int
+	Uint
+	Double
+	String
+	Bytes
+	Timestamp
+	Duration
+	List
+	Map
+	Object   // a message: named fields of known types
+	TypeKind // a value that is a type
+	Opaque   // a type of a library, as quantities, and optional_type
+	Dyn      // what is not known before it is there
+	Param    // a type parameter of a function: A, B
+	Any
+	Wrapper // a value of Params[0] or null
+)
+
+// Type is a type as the checker sees it, with what is known of a place that has it: how long it may become, and how it looks in a
+// tree. Types are compared by kind, name and parameters. A Type is immutable once it is used.
+type Type struct {
+	Kind   Kind
+	Name   string  // as messages have it: of an object, an opaque type, a parameter
+	Params []*Type // the item of a list; key and value of a map; those of an opaque type
+	Fields map[string]*Field // of an object, by their names in CEL
+
+	// Max is the most items, entries, bytes that a value of this place may have: Unbounded where nothing is known. Min is the fewest
+	// bytes that a value takes as JSON. Both are for estimates of cost.
+	Max, Min uint64
+
+	// Listing says how a list is compared and added to: set and map lists of schemas. Keys are the fields that tell the items of
+	// a map list apart, by their names in the tree.
+	Listing Listing
+	Keys    []string
+}
+
+// Unbounded is the Max of a type of which nothing is known.
+const Unbounded = math.MaxInt64
+
+// Listing is a list's x-kubernetes-list-type.
+type Listing uint8
+
+// The sorts of lists.
+const (
+	Atomic Listing = iota
+	Set
+	Keyed
+)
+
+// Field is a field of an object.
+type Field struct {
+	Type *Type
+	// Key is the name in the tree: the one in CEL may be escaped.
+	Key      string
+	Required bool
+}
+
+// The types that have no parts.
+var (
+	DynType       = &Type{Kind: Dyn, Name: "dyn", Max: Unbounded}
+	ErrorType     = &Type{Kind: Error, Name: "!error!", Max: Unbounded}
+	NullType      = &Type{Kind: Null, Name: "null", Max: Unbounded}
+	BoolType      = &Type{Kind: Bool, Name: "bool", Max: Unbounded}
+	IntType       = &Type{Kind: Int, Name: "int", Max: Unbounded}
+	UintType      = &Type{Kind: Uint, Name: "uint", Max: Unbounded}
+	DoubleType    = &Type{Kind: Double, Name: "double", Max: Unbounded}
+	StringType    = &Type{Kind: String, Name: "string", Max: Unbounded}
+	BytesType     = &Type{Kind: Bytes, Name: "bytes", Max: Unbounded}
+	TimestampType = &Type{Kind: Timestamp, Name: "timestamp", Max: Unbounded}
+	DurationType  = &Type{Kind: Duration, Name: "duration", Max: Unbounded}
+	TypeType      = &Type{Kind: TypeKind, Name: "type", Max: Unbounded}
+	AnyType       = &Type{Kind: Any, Name: "any", Max: Unbounded}
+)
+
+// ListOf returns the type of lists of an item's type.
+func ListOf(item *Type) *Type {
+	return &Type{Kind: List, Name: "list", Params: []*Type{item}, Max: Unbounded}
+}
+
+// MapOf returns the type of maps.
+func MapOf(key, value *Type) *Type {
+	return &Type{Kind: Map, Name: "map", Params: []*Type{key, value}, Max: Unbounded}
+}
+
+// OptionalOf returns the type of what is a value of a type, or is not there.
+func OptionalOf(t *Type) *Type {
+	return &Type{Kind: Opaque, Name: "optional_type", Params: []*Type{t}, Max: Unbounded}
+}
+
+// OpaqueOf returns a type of a library.
+func OpaqueOf(name string, params ...*Type) *Type {
+	return &Type{Kind: Opaque, Name: name, Params: params, Max: Unbounded}
+}
+
+// ParamOf returns a type parameter.
+func ParamOf(name string) *Type { return &Type{Kind: Param, Name: name, Max: Unbounded} }
