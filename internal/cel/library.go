@@ -14,6 +14,11 @@ type Library struct {
 type Function struct {
 	Name      string
 	Overloads []Overload
+
+	// Unary and Binary are the implementation of all overloads together, as operators have it: they get whatever the arguments
+	// are at run time, errors excepted, and judge that themselves. A Function has one of them or its overloads have theirs.
+	Unary  func(Value) Value
+	Binary func(a, b Value) Value
 }
 
 // Overload is one way to call a function. Its arguments are never errors. One of Unary, Binary and Call is set, but for the
