@@ -1,6 +1,11 @@
 package cel
 
-import "apichain/internal/cel/syntax"
+import (
+	"math"
+	"regexp"
+
+	"apichain/internal/cel/syntax"
+)
 
 // Library is a set of functions, macros and constants that an Env may have.
 type Library struct {
@@ -8,6 +13,11 @@ type Library struct {
 	Functions []Function
 	Macros    []syntax.Macro
 	Constants map[string]Value // identifiers with a value, as names of types
+
+	// Equality returns what == of two arguments of a type may cost; ok is false where the library has no word on it. nil has none.
+	Equality func(t *Type, a, b Node) (cost Range, ok bool)
+	// Validate reports what is wrong with an expression whose types are right; nil finds nothing.
+	Validate func(c *Checked, report func(at *syntax.Expr, message string))
 }
 
 // Function is one or more overloads under a name. Operators have the names that upstream gives them: _+_, _in_ is @in.
@@ -19,6 +29,15 @@ type Function struct {
 	// are at run time, errors excepted, and judge that themselves. A Function has one of them or its overloads have theirs.
 	Unary  func(Value) Value
 	Binary func(a, b Value) Value
+
+	// Cost and Estimate are those of all overloads that have none. Cost is also that of a call of which it is known at run time
+	// alone which overload it is.
+	Cost     func(args []Value, result Value) uint64
+	Estimate func(args []Node) (Range, *Range)
+
+	// Regex is the implementation of a function whose second argument is a regular expression, for one that is a literal: it is
+	// compiled with the program.
+	Regex func(re *regexp.Regexp, args []Value) Value
 }
 
 // Overload is one way to call a function. Its arguments are never errors. One of Unary, Binary and Call is set, but for the
@@ -39,8 +58,47 @@ type Overload struct {
 	Estimate func(args []Node) (Range, *Range)
 }
 
-// Range is a number between two bounds: of cost, or of items, entries or bytes.
+// Range is a number between two bounds: of cost, or of items, entries or bytes. What does not fit is math.MaxUint64, which is
+// also the Max where nothing is known.
 type Range struct{ Min, Max uint64 }
+
+// Exactly returns the range of one number.
+func Exactly(n uint64) Range { return Range{n, n} }
+
+// Plus returns the sum.
+func (r Range) Plus(o Range) Range { return Range{plus(r.Min, o.Min), plus(r.Max, o.Max)} }
+
+// Times returns the product.
+func (r Range) Times(o Range) Range { return Range{times(r.Min, o.Min), times(r.Max, o.Max)} }
+
+// Scale returns the product with a factor, rounded up.
+func (r Range) Scale(factor float64) Range { return Range{scale(r.Min, factor), scale(r.Max, factor)} }
+
+// Union returns the range that has both.
+func (r Range) Union(o Range) Range { return Range{min(r.Min, o.Min), max(r.Max, o.Max)} }
+
+func plus(a, b uint64) uint64 {
+	if b > math.MaxUint64-a {
+		return math.MaxUint64
+	}
+	return a + b
+}
+
+func times(a, b uint64) uint64 {
+	if b != 0 && a > math.MaxUint64/b {
+		return math.MaxUint64
+	}
+	return a * b
+}
+
+// scale multiplies as upstream does: a factor may be infinite, and 0 times it is no number, which is 0.
+func scale(n uint64, factor float64) uint64 {
+	x := math.Ceil(float64(n) * factor)
+	if x >= float64(math.MaxUint64) {
+		return math.MaxUint64
+	}
+	return uint64(x)
+}
 
 // Node is an argument as estimates see it.
 type Node interface {
@@ -49,4 +107,14 @@ type Node interface {
 	Size() (size Range, ok bool)
 	// Literal returns the value of a literal.
 	Literal() (v any, ok bool)
+	// Item returns the items of a list: their type, and their size where the place of the list is known. It is nil for any other type.
+	Item() Node
+}
+
+// Owned is what a library's value may be, the Ref of an opaque value.
+type Owned interface {
+	// Equal returns a bool, or an error.
+	Equal(other Value) Value
+	// Size returns what costs go by.
+	Size() uint64
 }
