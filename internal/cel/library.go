@@ -8,6 +8,9 @@ type Library struct {
 	Functions []Function
 	Macros    []syntax.Macro
 	Constants map[string]Value // identifiers with a value, as names of types
+
+	// Mixed are functions below whose calls literals of lists and maps may mix types, wherever the Env refuses them: format.
+	Mixed []string
 }
 
 // Function is one or more overloads under a name. Operators have the names that upstream gives them: _+_, _in_ is @in.
@@ -35,7 +38,8 @@ type Overload struct {
 
 	// Cost returns what a call has cost beyond its arguments' costs; nil is 1.
 	Cost func(args []Value, result Value) uint64
-	// Estimate returns the least and most that a call may cost, and the size of what it returns; nil is 1 and unknown.
+	// Estimate returns the least and most that a call may cost beyond its arguments, and the size of what it returns, nil where
+	// nothing is known; the receiver is args[0]. Without an Estimate a call costs 1.
 	Estimate func(args []Node) (Range, *Range)
 }
 
@@ -44,9 +48,14 @@ type Range struct{ Min, Max uint64 }
 
 // Node is an argument as estimates see it.
 type Node interface {
+	// Type is what the checker has found.
 	Type() *Type
-	// Size returns how long the value may be; ok is false where nothing is known.
-	Size() (size Range, ok bool)
+	// Size returns how long the value may be, Unknown where nothing is known.
+	Size() Range
+	// Known is false where Size is Unknown because nothing is known.
+	Known() bool
+	// Item returns the items of a list, or the keys of a map, as a node of their own; nil for a type that has no parts.
+	Item() Node
 	// Literal returns the value of a literal.
 	Literal() (v any, ok bool)
 }
