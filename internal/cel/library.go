@@ -14,6 +14,9 @@ type Library struct {
 	Macros    []syntax.Macro
 	Constants map[string]Value // identifiers with a value, as names of types
 
+	// Mixed are functions below whose calls literals of lists and maps may mix types, wherever the Env refuses them: format.
+	Mixed []string
+
 	// Equality returns what == of two arguments of a type may cost; ok is false where the library has no word on it. nil has none.
 	Equality func(t *Type, a, b Node) (cost Range, ok bool)
 	// Validate reports what is wrong with an expression whose types are right; nil finds nothing.
@@ -54,7 +57,8 @@ type Overload struct {
 
 	// Cost returns what a call has cost beyond its arguments' costs; nil is 1.
 	Cost func(args []Value, result Value) uint64
-	// Estimate returns the least and most that a call may cost, and the size of what it returns; nil is 1 and unknown.
+	// Estimate returns the least and most that a call may cost beyond its arguments, and the size of what it returns, nil where
+	// nothing is known; the receiver is args[0]. Without an Estimate a call costs 1.
 	Estimate func(args []Node) (Range, *Range)
 }
 
@@ -91,7 +95,6 @@ func times(a, b uint64) uint64 {
 	return a * b
 }
 
-// scale multiplies as upstream does: a factor may be infinite, and 0 times it is no number, which is 0.
 func scale(n uint64, factor float64) uint64 {
 	x := math.Ceil(float64(n) * factor)
 	if x >= float64(math.MaxUint64) {
@@ -102,13 +105,16 @@ func scale(n uint64, factor float64) uint64 {
 
 // Node is an argument as estimates see it.
 type Node interface {
+	// Type is what the checker has found.
 	Type() *Type
-	// Size returns how long the value may be; ok is false where nothing is known.
-	Size() (size Range, ok bool)
+	// Size returns how long the value may be, Unknown where nothing is known.
+	Size() Range
+	// Known is false where Size is Unknown because nothing is known.
+	Known() bool
+	// Item returns the items of a list, or the keys of a map, as a node of their own; nil for a type that has no parts.
+	Item() Node
 	// Literal returns the value of a literal.
 	Literal() (v any, ok bool)
-	// Item returns the items of a list: their type, and their size where the place of the list is known. It is nil for any other type.
-	Item() Node
 }
 
 // Owned is what a library's value may be, the Ref of an opaque value.
