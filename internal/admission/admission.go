@@ -27,8 +27,6 @@ import (
 	"apichain/internal/auth"
 	"apichain/internal/kinds"
 	"apichain/internal/metrics"
-	"apichain/internal/status"
-	"apichain/internal/tree"
 )
 
 // Objects is what plugins see of the cluster, and write in it. Resources are named plural.group, and
@@ -357,19 +355,6 @@ func Names() (names []string) {
 		names = append(names, plugins[i].name)
 	}
 	return names
-}
-
-// forbidden returns the 403 by which a plugin refuses a write, in upstream's form: an object that has
-// no name yet is named by what its name will begin with.
-// The type is *status.Error, to which a caller may add causes.
-func forbidden(a api.Admission, why string) error {
-	name := a.Name
-	if name == "" {
-		if name = tree.Text(a.Object, "metadata", "generateName"); name == "" {
-			name = "Unknown"
-		}
-	}
-	return status.Forbidden(a.Resource.Group, a.Resource.Plural, name, why)
 }
 
 // joined returns several reasons as one, as upstream's aggregate of errors is written; "" for none.

@@ -149,31 +149,5 @@ func (w *Webhooks) hook(phase api.Phase, h *hook) *hook {
 	return nil
 }
 
-// Run follows configurations that are written otherwise than by a request here, until ctx ends: by another server, by a reset, or by
-// what was restored. It waits for the event log and looks at nothing in between.
-func (w *Webhooks) Run(ctx context.Context) {
-	for {
-		var waits [2]<-chan struct{}
-		for phase, name := range buckets {
-			b := w.store.Bucket(name)
-			// From what is there now on, which Follow sees.
-			cursor, err := b.Watch(b.Now().Rev)
-			if err == nil {
-				_, waits[phase], err = cursor.Next(nil, 0)
-			}
-			if err != nil || waits[phase] == nil { // there is something new already, or the log was reset
-				closed := make(chan struct{})
-				close(closed)
-				waits[phase] = closed
-			}
-		}
-		// Behind the cursors, so that what is written from here on ends the wait.
-		w.Follow()
-		select {
-		case <-ctx.Done():
-			return
-		case <-waits[0]:
-		case <-waits[1]:
-		}
-	}
-}
+// Run follows configurations that are written otherwise than by a request here, until ctx ends.
+func (w *Webhooks) Run(ctx context.Context) { w.store.WhenWritten(ctx, buckets[:], w.Follow) }
