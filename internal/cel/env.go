@@ -3,6 +3,7 @@
 package cel
 
 import (
+	"slices"
 	"strings"
 
 	"apichain/internal/cel/syntax"
@@ -66,13 +67,7 @@ func NewEnv(o Options) *Env {
 	for _, l := range o.Libraries {
 		t.syntax.Macros = append(t.syntax.Macros, l.Macros...)
 		for _, f := range l.Functions {
-			// Functions of one name are one function: a library may add overloads to another's.
-			known := t.functions[f.Name]
-			if known == nil {
-				known = &Function{Name: f.Name}
-				t.functions[f.Name] = known
-			}
-			known.Overloads = append(known.Overloads, f.Overloads...)
+			t.add(f)
 		}
 		for name, v := range l.Constants {
 			t.constants[name], t.kinds[name] = &Ref{Name: name, Slot: -1, Constant: &v}, typeOfConstant(v)
@@ -82,6 +77,33 @@ func NewEnv(o Options) *Env {
 		}
 	}
 	return (&Env{table: t}).With(o.Variables, o.Types)
+}
+
+// add adds a function. Functions of one name are one function: a library may add overloads to another's; what is said of all
+// overloads is taken from the first that says it.
+func (t *table) add(f Function) {
+	known := t.functions[f.Name]
+	if known == nil {
+		f.Overloads = slices.Clone(f.Overloads)
+		t.functions[f.Name] = &f
+		return
+	}
+	known.Overloads = append(known.Overloads, f.Overloads...)
+	if known.Unary == nil {
+		known.Unary = f.Unary
+	}
+	if known.Binary == nil {
+		known.Binary = f.Binary
+	}
+	if known.Cost == nil {
+		known.Cost = f.Cost
+	}
+	if known.Estimate == nil {
+		known.Estimate = f.Estimate
+	}
+	if known.Regex == nil {
+		known.Regex = f.Regex
+	}
 }
 
 // With returns e with more variables, whose slots follow those of e, and more messages. It shares everything with e.
@@ -157,11 +179,15 @@ func (c *Checked) Type() *Type { return c.Types[c.AST.Root.ID] }
 
 // Check reads an expression and finds its types. The error is *syntax.Faults and prints as cel-go's issues.
 func (e *Env) Check(text string) (*Checked, error) {
-	return nil, &syntax.Faults{Source: syntax.NewSource(text), List: []syntax.Fault{{Line: 1, Message: "no parser yet"}}}
+	ast, err := syntax.Parse(text, e.syntax)
+	if err != nil {
+		return nil, err
+	}
+	n := len(ast.Offsets)
+	c := &checker{env: e, ast: ast, types: make([]*Type, n), refs: make([]*Ref, n)}
+	c.faults.Source = ast.Source
+	return c.run()
 }
-
-// Estimate returns the least and the most that an evaluation may cost.
-func (c *Checked) Estimate() Range { return Range{} }
 
 // typeOfConstant returns the type of a constant.
 func typeOfConstant(v Value) *Type {

@@ -32,8 +32,8 @@ const (
 // tree. Types are compared by kind, name and parameters. A Type is immutable once it is used.
 type Type struct {
 	Kind   Kind
-	Name   string  // as messages have it: of an object, an opaque type, a parameter
-	Params []*Type // the item of a list; key and value of a map; those of an opaque type
+	Name   string            // as messages have it: of an object, an opaque type, a parameter
+	Params []*Type           // the item of a list; key and value of a map; those of an opaque type
 	Fields map[string]*Field // of an object, by their names in CEL
 
 	// Max is the most items, entries, bytes that a value of this place may have: Unbounded where nothing is known, and as upstream
@@ -52,6 +52,12 @@ type Type struct {
 	// Open is true for a message any of whose fields exists, as dyn. Among the types of an Env it answers for every name below its
 	// own too: Object.spec for Object.
 	Open bool
+
+	// Named is true for a map of which an entry that is selected by name is as long as its values may be: upstream looks for the
+	// sizes of entries only where they are indexed, but for the attributes of devices.
+	Named bool
+
+	variable int32 // the number of a type variable, from 1; see bindings
 }
 
 // Unbounded is the Max of a type of which nothing is known.
@@ -116,10 +122,14 @@ func OpaqueOf(name string, params ...*Type) *Type {
 func ObjectOf(name string) *Type { return &Type{Kind: Object, Name: name, Max: Unbounded} }
 
 // WrapperOf returns the type of what is a value of a type, or null.
-func WrapperOf(t *Type) *Type { return &Type{Kind: Wrapper, Name: t.Name, Params: []*Type{t}, Max: Unbounded} }
+func WrapperOf(t *Type) *Type {
+	return &Type{Kind: Wrapper, Name: t.Name, Params: []*Type{t}, Max: Unbounded}
+}
 
 // TypeOf returns the type of a type as a value.
-func TypeOf(t *Type) *Type { return &Type{Kind: TypeKind, Name: "type", Params: []*Type{t}, Max: Unbounded} }
+func TypeOf(t *Type) *Type {
+	return &Type{Kind: TypeKind, Name: "type", Params: []*Type{t}, Max: Unbounded}
+}
 
 // ParamOf returns a type parameter.
 func ParamOf(name string) *Type { return &Type{Kind: Param, Name: name, Max: Unbounded} }
