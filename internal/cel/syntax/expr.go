@@ -67,8 +67,8 @@ type Comprehension struct {
 type AST struct {
 	Root   *Expr
 	Source *Source
-	// Offsets are the places of the nodes by their ID, in runes from the beginning of the text.
+	// Offsets are the places of the nodes by their ID, in runes from the beginning of the text. Of an operation it is the place of
+	// the operator, of a call that of its parenthesis, of an index that of its bracket. The nodes that a macro became are where its
+	// parenthesis is.
 	Offsets []int32
-	// Macros are the calls that were expanded, by the ID of what they became: needed where an expression is shown again.
-	Macros map[int32]*Expr
 }
