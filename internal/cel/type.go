@@ -32,18 +32,32 @@ const (
 // tree. Types are compared by kind, name and parameters. A Type is immutable once it is used.
 type Type struct {
 	Kind   Kind
-	Name   string  // as messages have it: of an object, an opaque type, a parameter
-	Params []*Type // the item of a list; key and value of a map; those of an opaque type
+	Name   string            // as messages have it: of an object, an opaque type, a parameter
+	Params []*Type           // the item of a list; key and value of a map; those of an opaque type
 	Fields map[string]*Field // of an object, by their names in CEL
 
-	// Max is the most items, entries, bytes that a value of this place may have: Unbounded where nothing is known. Min is the fewest
-	// bytes that a value takes as JSON. Both are for estimates of cost.
+	// Max is the most items, entries, bytes that a value of this place may have: Unbounded where nothing is known, and as upstream
+	// has it 0 for what has no length. Min is the fewest bytes that a value takes as JSON. Both are for estimates of cost.
 	Max, Min uint64
 
 	// Listing says how a list is compared and added to: set and map lists of schemas. Keys are the fields that tell the items of
 	// a map list apart, by their names in the tree.
 	Listing Listing
 	Keys    []string
+
+	// Nullable and Format are what a schema says of a place beyond its type: "date" beside Timestamp, "int-or-string" beside Dyn.
+	Nullable bool
+	Format   string
+
+	// Open is true for a message any of whose fields exists, as dyn. Among the types of an Env it answers for every name below its
+	// own too: Object.spec for Object.
+	Open bool
+
+	// Named is true for a map of which an entry that is selected by name is as long as its values may be: upstream looks for the
+	// sizes of entries only where they are indexed, but for the attributes of devices.
+	Named bool
+
+	variable int32 // the number of a type variable, from 1; see bindings
 }
 
 // Unbounded is the Max of a type of which nothing is known.
@@ -102,6 +116,19 @@ func OptionalOf(t *Type) *Type {
 // OpaqueOf returns a type of a library.
 func OpaqueOf(name string, params ...*Type) *Type {
 	return &Type{Kind: Opaque, Name: name, Params: params, Max: Unbounded}
+}
+
+// ObjectOf returns the type of messages whose fields nobody knows: of a library's values that expressions cannot look into.
+func ObjectOf(name string) *Type { return &Type{Kind: Object, Name: name, Max: Unbounded} }
+
+// WrapperOf returns the type of what is a value of a type, or null.
+func WrapperOf(t *Type) *Type {
+	return &Type{Kind: Wrapper, Name: t.Name, Params: []*Type{t}, Max: Unbounded}
+}
+
+// TypeOf returns the type of a type as a value.
+func TypeOf(t *Type) *Type {
+	return &Type{Kind: TypeKind, Name: "type", Params: []*Type{t}, Max: Unbounded}
 }
 
 // ParamOf returns a type parameter.
