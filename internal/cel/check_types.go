@@ -236,12 +236,12 @@ func (t *Type) inner() (*Type, bool) {
 }
 
 // exactly says whether two types are the same: of kind, name and parameters.
-func (t *Type) exactly(u *Type) bool { return same(t, u, true) }
+func (t *Type) exactly(u *Type) bool { return identical(t, u, true) }
 
 // Equivalent says whether two types are the same but for the names of type parameters.
-func (t *Type) Equivalent(u *Type) bool { return same(t, u, false) }
+func (t *Type) Equivalent(u *Type) bool { return identical(t, u, false) }
 
-func same(t, u *Type, names bool) bool {
+func identical(t, u *Type, names bool) bool {
 	if t == u {
 		return true
 	}
@@ -259,7 +259,7 @@ func same(t, u *Type, names bool) bool {
 			return false
 		}
 		for i, p := range t.Params {
-			if !same(p, u.Params[i], names) {
+			if !identical(p, u.Params[i], names) {
 				return false
 			}
 		}

@@ -19,8 +19,10 @@ type Library struct {
 
 	// Equality returns what == of two arguments of a type may cost; ok is false where the library has no word on it. nil has none.
 	Equality func(t *Type, a, b Node) (cost Range, ok bool)
-	// Validate reports what is wrong with an expression whose types are right; nil finds nothing.
-	Validate func(c *Checked, report func(at *syntax.Expr, message string))
+	// Validate, if set, is called for each call of an expression whose types are right, arguments before the calls that have them,
+	// and reports what is wrong with literals, at the node of an ID: formats that do not fit their arguments. It may be called
+	// concurrently.
+	Validate func(c *Checked, call *syntax.Expr, report func(id int32, text string))
 }
 
 // Function is one or more overloads under a name. Operators have the names that upstream gives them: _+_, _in_ is @in.

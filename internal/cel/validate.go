@@ -32,8 +32,11 @@ func (c *checker) validate(checked *Checked) {
 		c.validateNesting(c.ast.Root, 0, limit)
 	}
 	for _, l := range c.env.options.Libraries {
-		if l.Validate != nil {
-			l.Validate(checked, func(at *syntax.Expr, text string) { c.fault(at.ID, "%s", text) })
+		if l.Validate == nil {
+			continue
+		}
+		for _, e := range f.calls {
+			l.Validate(checked, e, func(id int32, text string) { c.fault(id, "%s", text) })
 		}
 	}
 }
