@@ -247,7 +247,7 @@ func (c *checker) fieldOf(id int32, message *Type, name string) *Type {
 	return nil
 }
 
-// list checks [a, ?b]: its items need a type in common, or it is a list of dyn, or a fault.
+// list checks [a, ?b]: if its items have no type in common, it is a list of dyn.
 func (c *checker) list(e *syntax.Expr) {
 	var items *Type
 	for i, item := range e.Args {
@@ -256,7 +256,7 @@ func (c *checker) list(e *syntax.Expr) {
 		if slices.Contains(e.Optional, int32(i)) {
 			t = c.unwrapped(item, t)
 		}
-		items = c.join(item, items, t)
+		items = c.join(items, t)
 	}
 	if items == nil {
 		items = c.fresh()
@@ -269,13 +269,13 @@ func (c *checker) mapping(e *syntax.Expr) {
 	var keys, values *Type
 	for _, entry := range e.Entries {
 		c.check(entry.Key)
-		keys = c.join(entry.Key, keys, c.types[entry.Key.ID])
+		keys = c.join(keys, c.types[entry.Key.ID])
 		c.check(entry.Value)
 		t := c.types[entry.Value.ID]
 		if entry.Optional {
 			t = c.unwrapped(entry.Value, t)
 		}
-		values = c.join(entry.Value, values, t)
+		values = c.join(values, t)
 	}
 	if keys == nil {
 		keys = c.fresh()
@@ -293,17 +293,13 @@ func (c *checker) unwrapped(e *syntax.Expr, t *Type) *Type {
 	return t
 }
 
-// join returns the more general of the type that items have had until now and that of the next; if they do not agree, dyn, or a
-// fault where literals have to be homogeneous.
-func (c *checker) join(e *syntax.Expr, before, next *Type) *Type {
+// join returns the more general of the type that items have had until now and that of the next, dyn if they do not agree.
+func (c *checker) join(before, next *Type) *Type {
 	switch {
 	case before == nil:
 		return next
 	case c.agree(before, next):
 		return moreGeneral(before, next)
-	case c.env.options.Homogeneous:
-		c.mismatch(e, before, next)
-		return ErrorType
 	}
 	return DynType
 }

@@ -28,11 +28,9 @@ type Options struct {
 	Types []*Type
 	// Optionals allows a.?b, a[?b], [?a] and {?a: b}.
 	Optionals bool
-	// Homogeneous refuses literals of lists and maps whose items have no type in common; upstream has it for everything that is new.
-	Homogeneous bool
-	// Literals refuses literals of durations, timestamps and regular expressions that cannot be read, and literals of lists and maps
-	// whose items are not all of one type, as upstream's validators do since 1.29.
-	Literals bool
+	// Homogeneous refuses literals of lists and maps whose items are not all of one type, and Literals those of durations, timestamps
+	// and regular expressions that cannot be read. Both are validators of upstream: they run where all types agree.
+	Homogeneous, Literals bool
 	// Nesting is how many comprehensions may be within each other; 0 is any number.
 	Nesting int
 }

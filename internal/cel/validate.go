@@ -18,6 +18,9 @@ type found struct {
 func (c *checker) validate(checked *Checked) {
 	f := found{env: c.env}
 	f.walk(c.ast.Root, false)
+	if c.env.options.Homogeneous {
+		c.validateMixed(&f)
+	}
 	if c.env.options.Literals {
 		for _, function := range []string{"duration", "timestamp", "matches"} {
 			for _, e := range f.calls {
@@ -26,7 +29,6 @@ func (c *checker) validate(checked *Checked) {
 				}
 			}
 		}
-		c.validateMixed(&f)
 	}
 	if limit := c.env.options.Nesting; limit > 0 && len(f.folds) > limit {
 		c.validateNesting(c.ast.Root, 0, limit)
@@ -91,12 +93,20 @@ func (c *checker) validateLiteral(e *syntax.Expr) {
 		pattern, _ := literal.Value.(string)
 		_, err := regexp.Compile(pattern)
 		bad = err != nil
-	} else if o := c.refs[e.ID].Overloads[0]; o.Unary != nil {
-		bad = o.Unary(literalValue(literal.Value)).Kind() == Error
+	} else if call := c.unary(e); call != nil {
+		bad = call(literalValue(literal.Value)).Kind() == Error
 	}
 	if bad {
 		c.fault(literal.ID, "invalid %s argument", e.Name)
 	}
+}
+
+// unary returns what a call of one argument calls, nil where nothing has an implementation.
+func (c *checker) unary(e *syntax.Expr) func(Value) Value {
+	if o := c.refs[e.ID].Overloads[0]; o.Unary != nil {
+		return o.Unary
+	}
+	return c.env.functions[e.Name].Unary
 }
 
 // literalValue returns the value of what the parser makes of a literal.
