@@ -243,7 +243,7 @@ func (c *callee) pay(f *frame, result, a, b Value, n int) Value {
 		f.args = [2]Value{a, b}
 		cost = c.cost(f.args[:n], result)
 	}
-	if result.kind == Error && result.ref == ErrBudget {
+	if result.kind == Error && result.ref == ErrBudget || c.Makes && !f.made(result) {
 		return f.halt(ErrBudget)
 	}
 	return f.spend(cost, result)
@@ -270,7 +270,7 @@ func (c *callee) many(args []runner, call func([]Value) Value) runner {
 			return f.halt(ErrBudget)
 		}
 		result := call(values)
-		if result.kind == Error && result.ref == ErrBudget {
+		if result.kind == Error && result.ref == ErrBudget || c.Makes && !f.made(result) {
 			return f.halt(ErrBudget)
 		}
 		return f.spend(c.costOf(values, result), result)
@@ -299,6 +299,17 @@ func (f *frame) look(v Value) bool {
 		if n := v.Len(); n >= much {
 			f.steps -= int64(n / 8)
 		}
+	}
+	return f.steps >= 0
+}
+
+// made takes the steps for a result that somebody has made, an item or eight bytes each, and reports whether there were enough.
+func (f *frame) made(v Value) bool {
+	switch v.kind {
+	case String:
+		f.steps -= int64(len(v.Str()) / 8)
+	case List:
+		f.steps -= int64(v.Len())
 	}
 	return f.steps >= 0
 }

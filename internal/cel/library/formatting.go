@@ -94,18 +94,16 @@ var clauseRules = map[byte]string{
 	'X': "only integers, byte buffers, and strings can be formatted as hex, was given ",
 }
 
-// longest is the most bytes that a function may make of short arguments. Upstream has no bound but the memory. What is longer has
-// the error errLong and costs all there is, so that the expression ends for its cost.
-const longest = 64 << 20
-
-var errLong = errors.New("result is too long")
+// longest is the most bytes that a function may make of short arguments. Upstream has no bound but the memory. What is longer is out
+// of budget.
+const longest = 16 << 20
 
 // writer gathers a text that has a longest.
 type writer struct{ strings.Builder }
 
 func (w *writer) put(s string) error {
 	if w.Len()+len(s) > longest {
-		return errLong
+		return cel.ErrBudget
 	}
 	w.WriteString(s)
 	return nil
@@ -116,7 +114,7 @@ func format(text, args cel.Value) cel.Value {
 	var w writer
 	_, err := eachClause(text.Str(), args.Len(), false, w.put, func(i int, c clause) error {
 		err := w.clause(c, args.At(i))
-		if err == nil || err == errLong {
+		if err == nil || err == cel.ErrBudget {
 			return err
 		}
 		return fmt.Errorf("error during formatting: %w", err)
