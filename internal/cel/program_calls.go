@@ -38,7 +38,32 @@ func (p *planner) planCall(e *syntax.Expr) planned {
 	case "_?._", "_[?_]":
 		return p.planIndex(e, nodes[0], nodes[1], true)
 	}
+	if ref := p.checked.Refs[e.ID]; ref != nil && len(ref.Overloads) > 0 {
+		switch ref.Overloads[0].ID {
+		case "optional_or_optional", "optional_orValue_value":
+			return planned{run: p.otherwise(nodes, e.Name == "orValue")}
+		}
+	}
 	return p.planFunction(e, nodes)
+}
+
+// otherwise plans a.or(b) and a.orValue(b), which cost nothing, and do not evaluate b if a has a value.
+func (p *planner) otherwise(nodes []planned, value bool) runner {
+	first, second := p.observed(nodes[0]), p.observed(nodes[1])
+	return func(f *frame) Value {
+		v := first(f)
+		if !v.IsOptional() {
+			return NoSuchOverload(v)
+		}
+		inner, ok := v.Optional()
+		switch {
+		case !ok:
+			return second(f)
+		case value:
+			return inner
+		}
+		return v
+	}
 }
 
 // callee is the function that a call calls.
