@@ -426,6 +426,9 @@ func (p *planner) logical(nodes []planned, decides bool) runner {
 func (p *planner) equality(nodes []planned, differ bool) runner {
 	left, right := p.observed(nodes[0]), p.observed(nodes[1])
 	c := &callee{Function: &Function{}, cost: lesserSize}
+	if !differ {
+		c.cost = sameCost
+	}
 	return func(f *frame) Value {
 		a, b := left(f), right(f)
 		switch {
@@ -446,6 +449,14 @@ func (p *planner) equality(nodes []planned, differ bool) runner {
 		}
 		return c.pay(f, v, a, b, 2)
 	}
+}
+
+// sameCost is lesserSize but for values of libraries, which cost 1 to compare, but not where they are to differ.
+func sameCost(args []Value, result Value) uint64 {
+	if _, ok := args[0].ref.(Owned); ok && args[0].kind == Opaque {
+		return 1
+	}
+	return lesserSize(args, result)
 }
 
 // membership plans in for a list of constants: upstream makes a set of it, and asks nothing for the look.

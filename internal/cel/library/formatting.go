@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"apichain/internal/cel"
 )
@@ -276,14 +277,10 @@ func (w *writer) mapping(v cel.Value) error {
 	return nil
 }
 
-// noVerb is what upstream's printer writes for a precision that it cannot read.
+// noVerb is what upstream's printer writes for a number of a clause that it cannot read: one over 10,000,009.
 const noVerb = "%!(NOVERB)"
 
-// bounds returns the fewest and the most digits behind the point that upstream's printer takes from a precision: it keeps the one in
-// 8 bits and the other in 16, and writes as many as are needed where that is negative. It reads no precision over 10,000,009.
-func bounds(digits int) (fewest, most int, ok bool) {
-	return int(uint8(digits)), int(int16(digits)), digits/10 <= 1e6
-}
+func readable(digits int) bool { return digits/10 <= 1e6 }
 
 // special returns how what has no digits is written.
 func special(f float64) (string, bool) {
@@ -298,16 +295,17 @@ func special(f float64) (string, bool) {
 	return "", false
 }
 
-// fixed writes a number as %f: with a comma between thousands.
+// fixed writes a number as %f: with a comma between thousands. Upstream's printer keeps the digits behind the point in 8 bits where
+// they are the fewest and in 16 where they are the most, and writes as many as are needed where that is negative.
 func fixed(f float64, digits int) string {
-	fewest, most, ok := bounds(digits)
-	if !ok {
+	if !readable(digits) {
 		return noVerb
 	}
 	if s, ok := special(f); ok {
 		return s
 	}
-	whole, fraction, _ := strings.Cut(strconv.FormatFloat(math.Abs(f), 'f', max(most, -1), 64), ".")
+	most := max(int(int16(digits)), -1)
+	whole, fraction, _ := strings.Cut(strconv.FormatFloat(math.Abs(f), 'f', most, 64), ".")
 	var b strings.Builder
 	if f < 0 {
 		b.WriteByte('-')
@@ -318,30 +316,25 @@ func fixed(f float64, digits int) string {
 		}
 		b.WriteByte(whole[i])
 	}
-	b.WriteString(point(fraction, fewest))
+	b.WriteString(point(fraction, int(uint8(digits))))
 	return b.String()
 }
 
-// scientific writes a number as %e: as a number below ten times a power of ten.
-func scientific(f float64, digits int) string {
-	fewest, most, ok := bounds(digits)
-	if !ok {
+// scientific writes a number as %e: as a number below ten, with six digits behind the point, times a power of ten. What should be the
+// digits upstream has for the width, filled with spaces, and keeps it in 16 bits.
+func scientific(f float64, width int) string {
+	if !readable(width) {
 		return noVerb
 	}
-	if s, ok := special(f); ok {
-		return s
+	s, ok := special(f)
+	if !ok {
+		number, power, _ := strings.Cut(strconv.FormatFloat(math.Abs(f), 'e', defaultDigits, 64), "e")
+		s = number + "×10" + superscript.Replace(strings.TrimPrefix(power, "+"))
+		if f < 0 {
+			s = "-" + s
+		}
 	}
-	// One digit at least is significant; below that all are.
-	if most == -1 {
-		most = 0
-	}
-	number, power, _ := strings.Cut(strconv.FormatFloat(math.Abs(f), 'e', max(most, -1), 64), "e")
-	whole, fraction, _ := strings.Cut(number, ".")
-	s := whole + point(fraction, fewest) + "×10" + superscript.Replace(strings.TrimPrefix(power, "+"))
-	if f < 0 {
-		return "-" + s
-	}
-	return s
+	return strings.Repeat(" ", max(int(uint16(width))-utf8.RuneCountInString(s), 0)) + s
 }
 
 // point returns the digits behind the point, without zeros at the end but for those that make them the fewest.
