@@ -224,7 +224,7 @@ func (f *frame) walk(v Value, steps []step) Value {
 		if found == there {
 			next, found = find(v, s.field, key)
 		}
-		if found == there || s.test || !optional {
+		if found == there || !optional {
 			if f.cost++; f.cost > f.limit {
 				return f.halt(ErrBudget)
 			}
@@ -235,6 +235,9 @@ func (f *frame) walk(v Value, steps []step) Value {
 		case s.test:
 			return BoolOf(found == there)
 		case found == absent && optional:
+			if steps[len(steps)-1].test {
+				return False
+			}
 			return None
 		case found == absent:
 			return unset(v, key)
@@ -258,13 +261,10 @@ func find(v Value, field *Field, key Value) (Value, presence) {
 			if x == nil {
 				return Value{}, absent
 			}
-			return Of(x, field.Type), there
+			return present(Of(x, field.Type))
 		}
-		switch found, ok := v.Find(key); {
-		case ok && found.kind == Error && key.kind != String:
-			return found, broken
-		case ok:
-			return found, there
+		if found, ok := v.Find(key); ok {
+			return present(found)
 		}
 	case List:
 		i, err := listIndex(key)
@@ -276,13 +276,18 @@ func find(v Value, field *Field, key Value) (Value, presence) {
 		}
 	case Object:
 		if found, ok := v.Find(key); ok {
-			if found.kind == Error {
-				return found, broken
-			}
-			return found, there
+			return present(found)
 		}
 	}
 	return Value{}, absent
+}
+
+// present returns what was found, which may be what its schema does not allow.
+func present(v Value) (Value, presence) {
+	if v.kind == Error {
+		return v, broken
+	}
+	return v, there
 }
 
 // unset returns what a step makes of what is absent: an error, but for a field of a message that an expression built, which is
