@@ -24,7 +24,9 @@ import (
 	"sync/atomic"
 
 	"apichain/internal/api"
+	"apichain/internal/auth"
 	"apichain/internal/backend"
+	"apichain/internal/expression"
 	"apichain/internal/matching"
 	"apichain/internal/store"
 )
@@ -43,10 +45,13 @@ var buckets = [2]string{
 	api.Validating: "validatingwebhookconfigurations.admissionregistration.k8s.io",
 }
 
-// Config is what a Webhooks needs. Both must be set.
+// Config is what a Webhooks needs. All must be set.
 type Config struct {
 	Backends *backend.Set
-	Log      *slog.Logger
+	// Authorizer answers what conditions ask it, and Counts counts them.
+	Authorizer auth.Authorizer
+	Counts     *expression.Counts
+	Log        *slog.Logger
 }
 
 // Webhooks are those of all configurations. Make one with New.
