@@ -68,6 +68,9 @@ func add(a, b Value) Value {
 	return NoSuchOverload(b)
 }
 
+// Add is + of any two values, for functions that have the sum of a list.
+func Add(a, b Value) Value { return add(a, b) }
+
 // subtract is - of two.
 func subtract(a, b Value) Value {
 	switch {

@@ -69,7 +69,9 @@ func (d decision) Equal(cel.Value) cel.Value { return noOverload() }
 func (d decision) Size() uint64 { return 1 }
 
 // AuthorizerValue returns the value of the variable authorizer.
-func AuthorizerValue(who Authorizer) cel.Value { return cel.OpaqueValue(AuthorizerType, question{who: who}) }
+func AuthorizerValue(who Authorizer) cel.Value {
+	return cel.OpaqueValue(AuthorizerType, question{who: who})
+}
 
 // ResourceValue returns the value of authorizer.requestResource: a question about a resource, of which all but the verb is known.
 func ResourceValue(who Authorizer, a Attributes) cel.Value {

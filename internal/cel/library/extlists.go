@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"slices"
+	"sort"
 
 	"apichain/internal/cel"
 	"apichain/internal/cel/syntax"
@@ -96,14 +97,14 @@ func ExtLists() *cel.Library {
 	distinct := one(member("list_distinct", list, list), distinct)
 	distinct.Cost, distinct.Estimate = compared(0), mayCompare(0, cel.Int)
 	// Two functions have one implementation for all their types.
-	sort := cel.Function{Name: "sort", Unary: func(list cel.Value) cel.Value { return sorted(list, list) }}
+	sortAll := cel.Function{Name: "sort", Unary: func(list cel.Value) cel.Value { return sorted(list, list) }}
 	sortBy := cel.Function{Name: "@sortByAssociatedKeys", Binary: sorted}
 	for _, e := range elements() {
 		byValue := member("list_"+e.TypeName()+"_sort", cel.ListOf(e), cel.ListOf(e))
 		byValue.Cost, byValue.Estimate = compared(0), mayCompare(0, e.Kind)
 		byKey := member("list_"+e.TypeName()+"_sortByAssociatedKeys", list, list, cel.ListOf(e))
 		byKey.Cost, byKey.Estimate = compared(1), mayCompare(1, e.Kind)
-		sort.Overloads, sortBy.Overloads = append(sort.Overloads, byValue), append(sortBy.Overloads, byKey)
+		sortAll.Overloads, sortBy.Overloads = append(sortAll.Overloads, byValue), append(sortBy.Overloads, byKey)
 	}
 	return &cel.Library{
 		Name:   "cel.lib.ext.lists",
@@ -114,7 +115,7 @@ func ExtLists() *cel.Library {
 			{Name: "flatten", Overloads: []cel.Overload{flat, flatInt},
 				Unary:  func(list cel.Value) cel.Value { return flatten(list, cel.IntOf(1)) },
 				Binary: flatten},
-			sort, sortBy,
+			sortAll, sortBy,
 			{Name: "lists.range", Overloads: []cel.Overload{span}},
 			{Name: "reverse", Overloads: []cel.Overload{reverse}},
 			{Name: "distinct", Overloads: []cel.Overload{distinct}},
@@ -254,10 +255,8 @@ func sorted(list, keys cel.Value) cel.Value {
 			return cel.Failf("list elements must have the same type")
 		}
 	}
-	slices.SortStableFunc(places, func(a, b int) int {
-		c, _ := cel.Compare(by[a], by[b])
-		return c
-	})
+	// Upstream's sort is not stable, but always the same one: items of one key come in its order.
+	sort.Slice(places, func(i, j int) bool { return compares(by[places[i]], by[places[j]], -1) })
 	items := make([]cel.Value, n)
 	for i, place := range places {
 		items[i] = list.At(place)

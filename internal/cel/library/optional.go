@@ -62,28 +62,9 @@ func Optionals() *cel.Library {
 	}
 }
 
-// nonZero returns an optional that is there unless the value is empty: null, false, 0, "", a list or map of nothing.
+// nonZero returns an optional that is there unless the value is empty.
 func nonZero(v cel.Value) cel.Value {
-	var zero bool
-	switch v.Kind() {
-	case cel.Null:
-		zero = true
-	case cel.Bool:
-		zero = !v.Bool()
-	case cel.Int:
-		zero = v.Int() == 0
-	case cel.Uint:
-		zero = v.Uint() == 0
-	case cel.Double:
-		zero = v.Double() == 0
-	case cel.Duration:
-		zero = v.Duration() == 0
-	case cel.Timestamp:
-		zero = v.Time().IsZero()
-	case cel.String, cel.Bytes, cel.List, cel.Map:
-		zero = v.Len() == 0
-	}
-	if zero {
+	if v.IsZero() {
 		return cel.None
 	}
 	return cel.Some(v)
@@ -101,7 +82,7 @@ func unwrapped(list cel.Value) cel.Value {
 	var items []cel.Value
 	for i := range list.Len() {
 		item := list.At(i)
-		if item.Type().Name != "optional_type" {
+		if !item.IsOptional() {
 			return cel.Failf("value %v is not optional", item)
 		}
 		if v, ok := item.Optional(); ok {

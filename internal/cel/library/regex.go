@@ -31,7 +31,9 @@ func compiled(f func(re *regexp.Regexp, args []cel.Value) cel.Value) func(args [
 	}
 }
 
-func find(re *regexp.Regexp, args []cel.Value) cel.Value { return cel.StringOf(re.FindString(args[0].Str())) }
+func find(re *regexp.Regexp, args []cel.Value) cel.Value {
+	return cel.StringOf(re.FindString(args[0].Str()))
+}
 
 // findAll returns all, or the first of as many as the third argument says.
 func findAll(re *regexp.Regexp, args []cel.Value) cel.Value {

@@ -136,7 +136,7 @@ func (b *builder) build(n *node) *Expr {
 
 // operators are the functions that operators of two operands call.
 var operators = [bad]string{equals: "_==_", notEquals: "_!=_", in: "@in", less: "_<_", lessEquals: "_<=_", greaterEquals: "_>=_",
-	greater: "_>_", minus: "_-_", plus: "_+_", star: "_*_", slash: "_/_", percent: "_%_"}
+	greater: "_>_", minus: "_-_", plus: "_+_", starSign: "_*_", slash: "_/_", percent: "_%_"}
 
 // operation returns the call of an operator, of which the first operand is there.
 func (b *builder) operation(id int32, name string, first *Expr, rest ...*node) *Expr {

@@ -33,7 +33,7 @@ const (
 	question
 	colon
 	plus
-	star
+	starSign
 	slash
 	percent
 	kTrue
@@ -59,7 +59,7 @@ type token struct {
 
 // symbols are the tokens that are one rune and begin no other one.
 var symbols = [128]kind{'[': openBracket, ']': closeBracket, '{': openBrace, '}': closeBrace, '(': openParen, ')': closeParen,
-	',': comma, '-': minus, '?': question, ':': colon, '+': plus, '*': star, '%': percent}
+	',': comma, '-': minus, '?': question, ':': colon, '+': plus, '*': starSign, '%': percent}
 
 // lexer reads tokens out of a text.
 type lexer struct{ text []rune }

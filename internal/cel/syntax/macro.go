@@ -109,3 +109,29 @@ func (x *Expander) Variable(e *Expr, message string) (string, *Fault) {
 	}
 	return e.Name, nil
 }
+
+// Copy returns an expression again, with IDs of its own at the places of the first, for an expansion that has it twice.
+func (x *Expander) Copy(e *Expr) *Expr {
+	if e == nil {
+		return nil
+	}
+	c := x.b.expr(e.Kind, x.b.id(x.b.offsets[e.ID]))
+	id := c.ID
+	*c = *e
+	c.ID, c.Operand, c.Args, c.Entries = id, x.Copy(e.Operand), nil, nil
+	for _, a := range e.Args {
+		c.Args = append(c.Args, x.Copy(a))
+	}
+	for _, n := range e.Entries {
+		n.ID, n.Key, n.Value = x.b.id(x.b.offsets[n.ID]), x.Copy(n.Key), x.Copy(n.Value)
+		c.Entries = append(c.Entries, n)
+	}
+	if f := e.Fold; f != nil {
+		fold := *f
+		for _, part := range []**Expr{&fold.Range, &fold.Init, &fold.Condition, &fold.Step, &fold.Result} {
+			*part = x.Copy(*part)
+		}
+		c.Fold = &fold
+	}
+	return c
+}

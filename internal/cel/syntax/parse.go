@@ -24,8 +24,9 @@ func Parse(text string, o Options) (*AST, error) {
 	}
 	var root *node
 	if root, b.tokens = parseQuick(source.text); root == nil {
-		b.faults.Add(1, 0, "Syntax error")
-		return nil, b.faults
+		if root, b.tokens = parseThorough(source, b.faults); root == nil {
+			return nil, b.faults
+		}
 	}
 	// There are about as many nodes as tokens; those of macros come in addition.
 	b.offsets = make([]int32, 1, len(b.tokens)+8)

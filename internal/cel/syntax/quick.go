@@ -150,7 +150,7 @@ func (q *quick) calc(precedence int) *node {
 	for {
 		own := 0
 		switch q.peek(0) {
-		case star, slash, percent:
+		case starSign, slash, percent:
 			own = 2
 		case plus, minus:
 			own = 1

@@ -21,6 +21,9 @@ func NewSource(text string) *Source {
 
 // Place returns the line, from 1, and the column, from 0 in runes, of an offset.
 func (s *Source) Place(offset int32) (line, column int) {
+	if len(s.text) == 0 {
+		return 1, -1 // upstream finds no place in an empty text
+	}
 	n, _ := slices.BinarySearch(s.lines, offset+1)
 	if n == 0 {
 		return 1, int(offset)

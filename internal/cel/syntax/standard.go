@@ -6,7 +6,6 @@ var Standard = []Macro{
 	{"all", true, 2, quantifier(makeAll)},
 	{"exists", true, 2, quantifier(makeExists)},
 	{"exists_one", true, 2, quantifier(makeExistsOne)},
-	{"existsOne", true, 2, quantifier(makeExistsOne)},
 	{"map", true, 2, expandMap},
 	{"map", true, 3, expandMap},
 	{"filter", true, 2, expandFilter},
