@@ -15,7 +15,9 @@ type Authority struct {
 	ctx     context.Context
 	decides auth.Authorizer
 	user    *request.User
-	decided map[library.Check]auth.Decision
+	decided map[library.Attributes]auth.Decision
+	// authorizer and asked are the values of the two names, made when they are first needed.
+	authorizer, asked cel.Value
 }
 
 // NewAuthority returns the authority for a user.
@@ -23,18 +25,23 @@ func NewAuthority(ctx context.Context, a auth.Authorizer, u *request.User) *Auth
 	return &Authority{ctx: ctx, decides: a, user: u}
 }
 
-// Values returns what authorizer is, and authorizer.requestResource for what is asked about.
+// Values returns what authorizer is, and authorizer.requestResource for what is asked about, which is the same each time.
 func (a *Authority) Values(group, resource, subresource, namespace, name string) (authorizer, asked cel.Value) {
-	return library.Authorizer(a), library.ResourceCheck(a, group, resource, subresource, namespace, name)
+	if a.asked.Kind() == cel.Opaque {
+		return a.authorizer, a.asked
+	}
+	on := library.Attributes{Group: group, Resource: resource, Subresource: subresource, Namespace: namespace, Name: name}
+	a.authorizer, a.asked = library.AuthorizerValue(a), library.ResourceValue(a, on)
+	return a.authorizer, a.asked
 }
 
-// Authorize implements library.Rights.
-func (a *Authority) Authorize(c library.Check) (allowed bool, reason string, err error) {
+// Authorize implements library.Authorizer.
+func (a *Authority) Authorize(c library.Attributes) (allowed bool, reason string, err error) {
 	d, ok := a.decided[c]
 	if !ok {
 		d = a.decides.Authorize(a.ctx, a.subject(c), infoOf(c))
 		if a.decided == nil {
-			a.decided = map[library.Check]auth.Decision{}
+			a.decided = map[library.Attributes]auth.Decision{}
 		}
 		a.decided[c] = d
 	}
@@ -42,8 +49,8 @@ func (a *Authority) Authorize(c library.Check) (allowed bool, reason string, err
 }
 
 // subject returns who is asked about.
-func (a *Authority) subject(c library.Check) *request.User {
-	namespace, name := c.ServiceAccount[0], c.ServiceAccount[1]
+func (a *Authority) subject(c library.Attributes) *request.User {
+	namespace, name := c.AccountNamespace, c.ServiceAccount
 	if name == "" {
 		return a.user
 	}
@@ -54,7 +61,7 @@ func (a *Authority) subject(c library.Check) *request.User {
 }
 
 // infoOf returns a check as a request. A selector that cannot be read counts as none (upstream).
-func infoOf(c library.Check) *request.Info {
+func infoOf(c library.Attributes) *request.Info {
 	if c.Path != "" {
 		return &request.Info{Path: c.Path, Verb: c.Verb}
 	}

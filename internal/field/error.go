@@ -135,4 +135,6 @@ func shownValue(v any) string {
 }
 
 // Internal returns the error for what went wrong in the server while it judged a value.
-func Internal(field, detail string) Error { return Error{"InternalError", "Internal error: " + detail, field} }
+func Internal(field, detail string) Error {
+	return Error{"InternalError", "Internal error: " + detail, field}
+}

@@ -28,14 +28,14 @@ func checkMatchCondition(v *kinds.Visit) {
 	d := expression.Declared{Params: tree.Object(v.Root, "spec", "paramKind") != nil, Authorizer: true}
 	text := strings.TrimSpace(tree.Text(v.Obj, "expression"))
 	isStored := false
-	for _, list := range conditionsOf(v.OldRoot) {
+	for _, list := range matchConditions(v.OldRoot) {
 		isStored = isStored || hasText(list, "expression", text)
 	}
 	addFault(v, v.Path("expression"), text, expression.NewUnit(false).Compile(text, d, isStored, cel.BoolType).Fault)
 }
 
-// conditionsOf returns the lists of conditions of an object: those of each webhook, or those of the policy.
-func conditionsOf(root map[string]any) (all [][]any) {
+// matchConditions returns the lists of conditions of an object: those of each webhook, or those of the policy.
+func matchConditions(root map[string]any) (all [][]any) {
 	for _, h := range tree.List(root, "webhooks") {
 		all = append(all, tree.List(h, "matchConditions"))
 	}
@@ -47,7 +47,7 @@ func conditionsOf(root map[string]any) (all [][]any) {
 
 // sameConditions reports whether two objects have the same conditions, and what these may name is the same.
 func sameConditions(a, b map[string]any) bool {
-	one, other := conditionsOf(a), conditionsOf(b)
+	one, other := matchConditions(a), matchConditions(b)
 	if len(one) != len(other) || !tree.Equal(tree.At(a, "spec", "paramKind"), tree.At(b, "spec", "paramKind")) {
 		return false
 	}

@@ -102,6 +102,9 @@ func (p *planned) provisos(r *api.Resource) (text string) {
 	if p.objects >= 0 {
 		add("if the object has labels " + p.selects[1].String())
 	}
+	if p.conditions != nil {
+		add("if its conditions hold")
+	}
 	if p.form != r {
 		add("as " + qualified(p.form.Row))
 	}

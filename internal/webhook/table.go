@@ -96,10 +96,10 @@ func (w *Webhooks) compile(phase api.Phase, o *store.Object) *configuration {
 	for _, v := range tree.List(obj, "webhooks") {
 		h := &hook{
 			configuration: tree.Name(obj), name: tree.Text(v, "name"),
-			rules:       matching.NewRules(tree.List(v, "rules"), tree.Text(v, "matchPolicy") == "Exact"),
-			failsOpen:   tree.Text(v, "failurePolicy") == "Ignore",
-			dry:         strings.HasPrefix(tree.Text(v, "sideEffects"), "None"),
-			again:       tree.Text(v, "reinvocationPolicy") == "IfNeeded",
+			rules:     matching.NewRules(tree.List(v, "rules"), tree.Text(v, "matchPolicy") == "Exact"),
+			failsOpen: tree.Text(v, "failurePolicy") == "Ignore",
+			dry:       strings.HasPrefix(tree.Text(v, "sideEffects"), "None"),
+			again:     tree.Text(v, "reinvocationPolicy") == "IfNeeded",
 		}
 		if list := tree.List(v, "matchConditions"); len(list) > 0 {
 			h.conditions = sync.OnceValue(func() *expression.Conditions {

@@ -6,7 +6,7 @@
 // selectors are about it (package backend is how they are reached), and back comes nil or the error that the client gets; a
 // mutating webhook's patch changes the object in place.
 //
-//	w := webhook.New(webhook.Config{Backends: backends, Log: log})
+//	w := webhook.New(webhook.Config{Backends: backends, Authorizer: authz, Counts: counts, Log: log})
 //	chain, err := admission.New(admission.Config{Webhooks: w, ...})
 //	a := api.New(api.Config{Admit: chain.For, AfterWrite: w.AfterWrite(), ...})
 //	w.Look(a, s)                                   // what is written from here on is asked about

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"apichain/internal/tree"
@@ -75,15 +75,20 @@ func (s *Scenario) AppendTo(b []byte, answers [][]string) []byte {
 // to see what is made.
 func (s *Scenario) Play(c *Client, wait func()) (answers [][]string) {
 	var made []string
-	isNew := true
+	wait() // for what the scenario before has deleted
+	isNew := false
 	for _, step := range s.Steps {
 		word, rest, _ := strings.Cut(step.Line, " ")
 		method, path, body := "POST", "", ""
 		switch word {
 		case "policy":
-			path, body = policiesPath, policyOf(c.T, rest)
+			name, rest, _ := strings.Cut(rest, " ")
+			rules, spec, _ := strings.Cut(rest, " ")
+			path, body = policiesPath, string(tree.AppendJSON(nil, PolicyOf(name, rules, spec)))
 		case "binding":
-			path, body = policiesPath[:len(policiesPath)-len("policies")]+"policybindings", bindingOf(c.T, rest)
+			name, rest, _ := strings.Cut(rest, " ")
+			policy, spec, _ := strings.Cut(rest, " ")
+			path, body = strings.TrimSuffix(policiesPath, "ies")+"ybindings", string(tree.AppendJSON(nil, BindingOf(name, policy, spec)))
 		default:
 			method, rest, _ = strings.Cut(rest, " ")
 			path, body, _ = strings.Cut(rest, " ")
@@ -125,6 +130,13 @@ func (c *Client) told(method, path, body string) (lines []string, name string) {
 	defer resp.Body.Close()
 	text, _ := io.ReadAll(resp.Body)
 	obj, _, err := tree.ParseJSONObject(text)
+	// A name that is made is another one each time.
+	if _, rest, ok := strings.Cut(body, `"generateName":"`); ok {
+		prefix, _, _ := strings.Cut(rest, `"`)
+		text = regexp.MustCompile(`"`+prefix+`[a-z0-9]{5}"`).ReplaceAll(text, []byte(`"`+prefix+`....."`))
+		text = regexp.MustCompile(`\\"`+prefix+`[a-z0-9]{5}\\"`).ReplaceAll(text, []byte(`\"`+prefix+`.....\"`))
+		obj, _, err = tree.ParseJSONObject(text)
+	}
 	lines = []string{fmt.Sprint(resp.StatusCode)}
 	switch {
 	case err != nil:
@@ -141,15 +153,14 @@ func (c *Client) told(method, path, body string) (lines []string, name string) {
 	return lines, name
 }
 
-// policyOf returns the policy that a line says: a name, rules, and the rest of the spec.
-func policyOf(t testing.TB, line string) string {
-	name, rest, _ := strings.Cut(line, " ")
-	rules, rest, _ := strings.Cut(rest, " ")
-	spec := parsed(t, cmp.Or(rest, "{}"))
-	constraints := tree.Object(spec, "matchConstraints")
+// PolicyOf returns a validating policy with a name, rules as OPERATIONS:GROUP/VERSION/RESOURCES joined by semicolons, and the rest of its
+// spec as JSON.
+func PolicyOf(name, rules, spec string) map[string]any {
+	s := parsed(spec)
+	constraints := tree.Object(s, "matchConstraints")
 	if constraints == nil {
 		constraints = map[string]any{}
-		spec["matchConstraints"] = constraints
+		s["matchConstraints"] = constraints
 	}
 	var list []any
 	for r := range strings.SplitSeq(rules, ";") {
@@ -162,23 +173,23 @@ func policyOf(t testing.TB, line string) string {
 	if constraints["resourceRules"] == nil {
 		constraints["resourceRules"] = list
 	}
-	return string(tree.AppendJSON(nil, map[string]any{
-		"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy", "metadata": map[string]any{"name": name}, "spec": spec,
-	}))
+	return policyPart("ValidatingAdmissionPolicy", name, s)
 }
 
-// bindingOf returns the binding that a line says: a name, its policy, and the rest of the spec.
-func bindingOf(t testing.TB, line string) string {
-	name, rest, _ := strings.Cut(line, " ")
-	policy, rest, _ := strings.Cut(rest, " ")
-	spec := parsed(t, cmp.Or(rest, "{}"))
-	spec["policyName"] = policy
-	if spec["validationActions"] == nil {
-		spec["validationActions"] = []any{"Deny"}
+// BindingOf returns a binding of a validating policy, with the rest of its spec as JSON.
+func BindingOf(name, policy, spec string) map[string]any {
+	s := parsed(spec)
+	s["policyName"] = policy
+	if s["validationActions"] == nil {
+		s["validationActions"] = []any{"Deny"}
 	}
-	return string(tree.AppendJSON(nil, map[string]any{
-		"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding", "metadata": map[string]any{"name": name}, "spec": spec,
-	}))
+	return policyPart("ValidatingAdmissionPolicyBinding", name, s)
+}
+
+func policyPart(kind, name string, spec map[string]any) map[string]any {
+	return map[string]any{
+		"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": map[string]any{"name": name}, "spec": spec,
+	}
 }
 
 // texts returns what is between commas.
@@ -189,11 +200,11 @@ func texts(s string) (list []any) {
 	return list
 }
 
-func parsed(t testing.TB, text string) map[string]any {
-	t.Helper()
-	obj, _, err := tree.ParseJSONObject([]byte(text))
+// parsed returns JSON as a tree, "" as an empty one. It panics for what is none: the text is the test's.
+func parsed(text string) map[string]any {
+	obj, _, err := tree.ParseJSONObject([]byte(cmp.Or(text, "{}")))
 	if err != nil {
-		t.Fatalf("%s: %v", text, err)
+		panic(text + ": " + err.Error())
 	}
 	return obj
 }
