@@ -268,7 +268,7 @@ func (c *callee) pay(f *frame, result, a, b Value, n int) Value {
 		f.args = [2]Value{a, b}
 		cost = c.cost(f.args[:n], result)
 	}
-	if result.kind == Error && result.ref == ErrBudget {
+	if result.kind == Error && result.ref == ErrBudget || c.Makes && !f.made(result) {
 		return f.halt(ErrBudget)
 	}
 	return f.spend(cost, result)
@@ -295,7 +295,7 @@ func (c *callee) many(args []runner, call func([]Value) Value) runner {
 			return f.halt(ErrBudget)
 		}
 		result := call(values)
-		if result.kind == Error && result.ref == ErrBudget {
+		if result.kind == Error && result.ref == ErrBudget || c.Makes && !f.made(result) {
 			return f.halt(ErrBudget)
 		}
 		return f.spend(c.costOf(values, result), result)
@@ -324,6 +324,17 @@ func (f *frame) look(v Value) bool {
 		if n := v.Len(); n >= much {
 			f.steps -= int64(n / 8)
 		}
+	}
+	return f.steps >= 0
+}
+
+// made takes the steps for a result that somebody has made, an item or eight bytes each, and reports whether there were enough.
+func (f *frame) made(v Value) bool {
+	switch v.kind {
+	case String:
+		f.steps -= int64(len(v.Str()) / 8)
+	case List:
+		f.steps -= int64(v.Len())
 	}
 	return f.steps >= 0
 }
@@ -415,6 +426,9 @@ func (p *planner) logical(nodes []planned, decides bool) runner {
 func (p *planner) equality(nodes []planned, differ bool) runner {
 	left, right := p.observed(nodes[0]), p.observed(nodes[1])
 	c := &callee{Function: &Function{}, cost: lesserSize}
+	if !differ {
+		c.cost = sameCost
+	}
 	return func(f *frame) Value {
 		a, b := left(f), right(f)
 		switch {
@@ -432,9 +446,20 @@ func (p *planner) equality(nodes []planned, differ bool) runner {
 		}
 		if differ {
 			v = BoolOf(v != True)
+		} else if a.kind == Opaque && !a.IsOptional() {
+			// Whatever size the value of a library has: upstream asks one for ==, and its size for !=.
+			return f.spend(1, v)
 		}
 		return c.pay(f, v, a, b, 2)
 	}
+}
+
+// sameCost is lesserSize but for values of libraries, which cost 1 to compare, but not where they are to differ.
+func sameCost(args []Value, result Value) uint64 {
+	if _, ok := args[0].ref.(Owned); ok && args[0].kind == Opaque {
+		return 1
+	}
+	return lesserSize(args, result)
 }
 
 // membership plans in for a list of constants: upstream makes a set of it, and asks nothing for the look.

@@ -224,7 +224,7 @@ func (f *frame) walk(v Value, steps []step) Value {
 		if found == there {
 			next, found = find(v, s.field, key)
 		}
-		if found == there || s.test || !optional {
+		if found == there || !optional {
 			if f.cost++; f.cost > f.limit {
 				return f.halt(ErrBudget)
 			}
@@ -235,6 +235,9 @@ func (f *frame) walk(v Value, steps []step) Value {
 		case s.test:
 			return BoolOf(found == there)
 		case found == absent && optional:
+			if steps[len(steps)-1].test {
+				return False
+			}
 			return None
 		case found == absent:
 			return unset(v, key)
