@@ -74,7 +74,7 @@ func (p *planner) planSelect(e *syntax.Expr) planned {
 	a := p.attributeOf(p.plan(e.Operand))
 	s := step{key: StringOf(e.Name), test: e.Test}
 	if t := p.checked.Types[e.Operand.ID]; t != nil && t.Kind == Object {
-		s.field = t.Fields[e.Name]
+		s.field = t.field(e.Name)
 	}
 	a.add(s)
 	a.test = e.Test
