@@ -8,10 +8,11 @@ import (
 
 // message checks Name{field: value}.
 func (c *checker) message(e *syntax.Expr) {
-	e.Name = strings.TrimPrefix(e.Name, ".")
+	written := e.Name
+	e.Name = strings.TrimPrefix(written, ".")
 	t, message, ok := c.messageType(e)
 	if !ok {
-		c.undeclared(e.ID, e.Name)
+		c.undeclared(e.ID, written)
 		return
 	}
 	c.types[e.ID], c.refs[e.ID] = t, &Ref{Name: e.Name, Slot: -1}

@@ -74,6 +74,11 @@ func NewEnv(o Options) *Env {
 			t.mixed[name] = true
 		}
 	}
+	// Wherever there are types of schemas, upstream knows these by a short name too.
+	for name, typ := range map[string]*Type{"duration": DurationType, "timestamp": TimestampType} {
+		v := TypeValue(typ)
+		t.constants[name], t.kinds[name] = &Ref{Name: name, Slot: -1, Constant: &v}, TypeOf(typ)
+	}
 	return (&Env{table: t}).With(o.Variables, o.Types)
 }
 

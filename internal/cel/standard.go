@@ -3,6 +3,8 @@ package cel
 import (
 	"math"
 	"time"
+
+	"apichain/internal/cel/syntax"
 )
 
 // The standard library of the language is a table like those of the other libraries: names and ids of overloads are upstream's,
@@ -29,7 +31,7 @@ func Standard() *Library {
 	} {
 		constants[t.TypeName()] = TypeValue(t)
 	}
-	return &Library{Name: "stdlib", Functions: functions, Constants: constants}
+	return &Library{Name: "stdlib", Functions: functions, Macros: syntax.Standard, Constants: constants}
 }
 
 // TypeName returns the name by which expressions know a type: null_type, google.protobuf.Timestamp, int, list.

@@ -1,6 +1,7 @@
 package cel
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 	k8slibrary "k8s.io/apiserver/pkg/cel/library"
 
 	ours "apichain/internal/cel"
-	"apichain/internal/cel/syntax"
+	"apichain/internal/cel/library"
 )
 
 // base is the environment that kube-apiserver has for what is stored.
@@ -21,10 +22,7 @@ func base() *environment.EnvSet { return environment.MustBaseEnvSet(version.Majo
 
 // ourBase is ours.
 func ourBase() *ours.Env {
-	standard := ours.Standard()
-	standard.Macros = syntax.Standard
-	return ours.NewEnv(ours.Options{Libraries: []*ours.Library{standard},
-		Optionals: true, Homogeneous: true, Literals: true})
+	return ours.NewEnv(ours.Options{Libraries: library.Stored(), Optionals: true, Homogeneous: true, Literals: true})
 }
 
 // theirType returns a type as kube-apiserver has it for a schema.
@@ -49,6 +47,16 @@ func theirType(t *ours.Type) *apiservercel.DeclType {
 		return simple(theirs.TimestampType)
 	case ours.Duration:
 		return simple(theirs.DurationType)
+	case ours.Uint:
+		return simple(theirs.UintType)
+	case ours.Any:
+		return simple(theirs.AnyType)
+	case ours.Null:
+		return simple(theirs.NullType)
+	case ours.Wrapper:
+		return simple(theirs.NullableType(theirType(t.Params[0]).CelType()))
+	case ours.Opaque:
+		return simple(theirs.OptionalType(theirType(t.Params[0]).CelType()))
 	case ours.List:
 		return apiservercel.NewListType(theirType(t.Params[0]), int64(t.Max))
 	case ours.Map:
@@ -112,7 +120,7 @@ func newPair(t testing.TB, ourBase *ours.Env, schema *ours.Type) *pair {
 		t.Fatal(err)
 	}
 	variables := []ours.Variable{{Name: "self", Type: schema}, {Name: "oldSelf", Type: ours.OptionalOf(schema)}}
-	return &pair{set.StoredExpressionsEnv(), ourBase.With(variables, nil), &k8slibrary.CostEstimator{SizeEstimator: sizeEstimator{decl}}, variables}
+	return &pair{set.StoredExpressionsEnv(), ourBase.With(variables, []*ours.Type{schema}), &k8slibrary.CostEstimator{SizeEstimator: sizeEstimator{decl}}, variables}
 }
 
 // newPairOf returns environments with variables that can be anything.
@@ -123,7 +131,8 @@ func newPairOf(t testing.TB, ourBase *ours.Env, names ...string) *pair {
 		options = append(options, theirs.Variable(name, theirs.DynType))
 		variables = append(variables, ours.Variable{Name: name, Type: ours.DynType})
 	}
-	set, err := base().Extend(environment.VersionedOptions{IntroducedVersion: version.MajorMinor(1, 0), EnvOptions: options})
+	set, err := base().Extend(environment.VersionedOptions{IntroducedVersion: version.MajorMinor(1, 0), EnvOptions: options,
+		DeclTypes: []*apiservercel.DeclType{theirType(&ours.Type{Kind: ours.Object, Name: "Nothing"})}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +172,7 @@ func TestGenerated(t *testing.T) {
 	}
 	n = count(t, n)
 	g := NewGenerator(uint64(n))
-	g.Rows = Standard
+	g.Rows = slices.Concat(Standard, Optionals, Libraries)
 	env := ourBase()
 	bad, wrong := 0, 0
 	var p *pair
