@@ -330,3 +330,25 @@ func TestSyntax(t *testing.T) {
 	t.Logf("%d texts of upstream's and %d mutations (seed %d), %d of them sound: %d differences; slowest of ours %v: %.200q",
 		len(texts), *mutants, seed, sound, differences, slow, slowest)
 }
+
+// rule is one as people write them.
+const rule = `has(self.spec.template) && self.spec.replicas >= 0 && self.spec.items.all(i, i.name.startsWith('a') || i.port in [80, 443, 8080]) ` +
+	`? self.metadata.name.size() <= 63 : oldSelf.spec.?mode.orValue("x") != 'y'`
+
+func BenchmarkSyntax(b *testing.B) {
+	p := newParsers(b, true)
+	for name, text := range map[string]string{"sound": rule, "faulty": rule + ")"} {
+		b.Run(name+"/ours", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = syntax.Parse(text, p.ours)
+			}
+		})
+		b.Run(name+"/upstream", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = p.theirs.Parse(common.NewTextSource(text))
+			}
+		})
+	}
+}
