@@ -76,10 +76,16 @@ type thorough struct {
 	skips      int // tokens that the present one may still skip; -1 for any
 }
 
+func newThorough(source *Source, faults *Faults) *thorough {
+	p := &thorough{g: theGrammar(), source: source, faults: faults, tokens: make([]token, 1), pos: 1, levels: []int8{0},
+		lastPos: -1, skips: -1}
+	p.predictor, p.called = newPredictor(p, false), newPredictor(p, true)
+	return p
+}
+
 // parseThorough reads a text, reports its syntax errors, and returns its tree, nil if reading ended before the text did.
 func parseThorough(source *Source, faults *Faults) (*node, []token) {
-	p := &thorough{g: theGrammar(), source: source, faults: faults, tokens: make([]token, 1), pos: 1, levels: []int8{0}, lastPos: -1, skips: -1}
-	p.predictor, p.called = newPredictor(p, false), newPredictor(p, true)
+	p := newThorough(source, faults)
 	p.lex()
 	p.fetch(1)
 	root := p.read(ruleStart, 0)
