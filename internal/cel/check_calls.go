@@ -51,7 +51,7 @@ func (c *checker) optionalSelect(e *syntax.Expr) {
 		c.types[e.ID] = ErrorType
 		return
 	}
-	c.types[e.ID] = c.resolve(c.field(e.ID, e.Args[0], name, true), false)
+	c.set(e, c.resolve(c.field(e.ID, e.Args[0], name, true), false))
 	c.refs[e.ID] = &Ref{Name: e.Name, Slot: -1, Overloads: []*Overload{{ID: "select_optional_field"}}}
 }
 
@@ -100,7 +100,7 @@ func (c *checker) overload(e *syntax.Expr, f *Function) {
 		c.types[e.ID] = ErrorType
 		return
 	}
-	c.types[e.ID] = result
+	c.set(e, result)
 	c.refs[e.ID] = &Ref{Name: f.Name, Slot: -1, Overloads: append([]*Overload(nil), c.candidates...)}
 }
 

@@ -165,13 +165,16 @@ func (p *pair) compare(t testing.TB, expression string) (their, our string) {
 	return their, our
 }
 
+// TestGenerated compares expressions that are made at random: types, faults and costs. CEL_COUNT, CEL_SEED and CEL_WRONG make it
+// more, others, and more often wrong.
 func TestGenerated(t *testing.T) {
 	n := 2000
 	if testing.Short() {
 		n = 200
 	}
 	n = count(t, n)
-	g := NewGenerator(uint64(n))
+	g := NewGenerator(uint64(setting(t, "CEL_SEED", 16)))
+	g.Wrong = setting(t, "CEL_WRONG", g.Wrong)
 	g.Rows = slices.Concat(Standard, Optionals, Libraries)
 	env := ourBase()
 	bad, wrong := 0, 0
