@@ -36,8 +36,8 @@ func bounded(t *Type, most uint64) *Type {
 // petEnv has two pets, one of which may not be there, and messages to build.
 func petEnv(t testing.TB) *Env {
 	pet := petType()
-	return standardEnv(t).With([]Variable{{"self", pet}, {"oldSelf", OptionalOf(pet)}, {"d", DynType}, {"a.b", IntType}, {"a", MapOf(StringType, BoolType)}},
-		[]*Type{pet, {Kind: Object, Name: "Object", Open: true}})
+	variables := []Variable{{"self", pet}, {"oldSelf", OptionalOf(pet)}, {"d", DynType}, {"a.b", IntType}, {"a", MapOf(StringType, BoolType)}}
+	return standardEnv(t).With(variables, []*Type{pet, {Kind: Object, Name: "Object", Open: true}})
 }
 
 // brief returns the places and messages of faults, one a line.
@@ -271,8 +271,10 @@ func FuzzCheck(f *testing.F) {
 	for _, rule := range gatewayRules {
 		f.Add(rule)
 	}
-	for _, text := range []string{"self.tags.map(t, {t.key: t.count})", "oldSelf.?tags[?0].key", "[?d, [1], {?'a': d}]", "Object.a{b: 1}.b", "type(type(d)) == .int",
-		"google.protobuf.Value{}", "d.all(x, d.map(y, [x, y]) == [])", "[].map(a, {a: a}).map(a, {a: a})", "a.b.c.d(1)", "[1, 'a', {[]: {}}]"} {
+	for _, text := range []string{
+		"self.tags.map(t, {t.key: t.count})", "oldSelf.?tags[?0].key", "[?d, [1], {?'a': d}]", "Object.a{b: 1}.b", "type(type(d)) == .int",
+		"google.protobuf.Value{}", "d.all(x, d.map(y, [x, y]) == [])", "[].map(a, {a: a}).map(a, {a: a})", "a.b.c.d(1)", "[1, 'a', {[]: {}}]",
+	} {
 		f.Add(text)
 	}
 	env := petEnv(f)
