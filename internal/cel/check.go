@@ -267,7 +267,7 @@ func (c *checker) field(id int32, operand *syntax.Expr, name string, optional bo
 
 // fieldOf returns the type of a field of a message; nil, and a fault, where there is none.
 func (c *checker) fieldOf(id int32, message *Type, name string) *Type {
-	if f := message.field(name); f != nil {
+	if f := message.fieldNamed(name); f != nil {
 		return f.Type
 	}
 	if message.Open {

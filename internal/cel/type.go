@@ -138,9 +138,9 @@ func TypeOf(t *Type) *Type {
 // ParamOf returns a type parameter.
 func ParamOf(name string) *Type { return &Type{Kind: Param, Name: name, Max: Unbounded} }
 
-// field returns the field that an expression calls name, nil if there is none. A name that is a reserved word may be written as it
+// fieldNamed returns the field that an expression calls name, nil if there is none. A name that is a reserved word may be written as it
 // is; estimates find only the escaped one (upstream).
-func (t *Type) field(name string) *Field {
+func (t *Type) fieldNamed(name string) *Field {
 	if f := t.Fields[name]; f != nil || !syntax.IsReserved(name) {
 		return f
 	}
