@@ -314,6 +314,9 @@ func (p *planner) planStruct(e *syntax.Expr) planned {
 			}
 			b.names, b.values = append(b.names, entry.Field), append(b.values, v)
 		}
+		if v, ok := wellKnownValue(e.Name, b); ok {
+			return v
+		}
 		return Value{kind: Object, ref: b, typ: t}
 	}
 	return planned{run: func(f *frame) Value { return f.spend(40, build(f)) }}
