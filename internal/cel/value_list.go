@@ -341,7 +341,7 @@ func (v Value) Field(name string) (field Value, ok bool) {
 			}
 			return Of(x, v.typ.item()), true
 		}
-		f := v.typ.Fields[name]
+		f := v.typ.fieldNamed(name)
 		if f == nil {
 			return Value{}, false
 		}
@@ -362,6 +362,14 @@ func (v Value) Field(name string) (field Value, ok bool) {
 		return ref.Field(name)
 	}
 	return Value{}, false
+}
+
+// fieldNamed returns a field by its name in CEL. A reserved word is good for a name, as the word itself or escaped.
+func (t *Type) fieldNamed(name string) *Field {
+	if f := t.Fields[name]; f != nil {
+		return f
+	}
+	return t.Fields["__"+name+"__"]
 }
 
 // Get returns an item of a list, the value of a key, or a field, or the error that it is not there.
