@@ -78,8 +78,8 @@ var builtIns = map[string]builtIn{
 	"mapb":  {admission + "mutatingadmissionpolicybindings", "admissionregistration.k8s.io/v1", "MutatingAdmissionPolicyBinding", spec(map[string]any{"policyName": "p"})},
 	"vwc":   {admission + "validatingwebhookconfigurations", "admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", hooks},
 	"mwc":   {admission + "mutatingwebhookconfigurations", "admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", hooks},
-	"class": {devices + "deviceclasses", "resource.k8s.io/v1", "DeviceClass", spec(nil)},
-	"claim": {devices + "namespaces/default/resourceclaims", "resource.k8s.io/v1", "ResourceClaim", spec(nil)},
+	"class": {devices + "deviceclasses", "resource.k8s.io/v1", "DeviceClass", spec(map[string]any{})},
+	"claim": {devices + "namespaces/default/resourceclaims", "resource.k8s.io/v1", "ResourceClaim", spec(map[string]any{})},
 	"claimtemplate": {devices + "namespaces/default/resourceclaimtemplates", "resource.k8s.io/v1", "ResourceClaimTemplate",
 		func(body map[string]any) map[string]any { return map[string]any{"spec": map[string]any{"spec": body}} }},
 	"slice": {devices + "resourceslices", "resource.k8s.io/v1", "ResourceSlice", spec(map[string]any{
@@ -219,11 +219,32 @@ func (p *player) step(ctx context.Context, s Step) (string, error) {
 		o, kind, path = m, "application/apply-patch+yaml", p.path+p.query(s, "fieldManager=maker", "force=true")
 	}
 	r, err := p.ask(ctx, method, path, kind, o)
-	if err == nil && r.code == http.StatusCreated && !strings.Contains(path, "dryRun") {
-		p.made++
-		p.path = p.collection() + "/" + r.name()
+	if err != nil || r.code >= 300 || strings.Contains(path, "dryRun") {
+		return r.told(), err
 	}
-	return r.told(), err
+	if r.code == http.StatusCreated {
+		p.made++
+		p.path = p.collection() + "/" + r.of("name")
+	}
+	return r.told(), p.settle(ctx, r.of("resourceVersion"))
+}
+
+// settle waits until the server's cache has the object as it was written: kube-apiserver tries a write on what its cache has
+// first, and warns of that attempt as well, even if it then has to be done again on the object as it is.
+func (p *player) settle(ctx context.Context, version string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		r, err := p.ask(ctx, "GET", p.path+"?resourceVersion=0", "", nil)
+		if err != nil || r.of("resourceVersion") == version {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s is never seen at %s: %d %.300s", p.path, version, r.code, r.body)
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
 }
 
 // object is an object with a body, over one that is there or a new one.
@@ -264,7 +285,7 @@ func (p *player) builtIn(ctx context.Context, b builtIn, s Step, body map[string
 	r, err := p.ask(ctx, "POST", b.path+p.query(s), "application/json", o)
 	if err == nil && r.code == http.StatusCreated && !slices.Contains(s.Words, "dry") {
 		p.made++
-		p.path = b.path + "/" + r.name()
+		p.path = b.path + "/" + r.of("name")
 	}
 	return r.told(), err
 }
@@ -330,11 +351,12 @@ func (p *player) ask(ctx context.Context, method, path, kind string, body any) (
 	return reply{answer.StatusCode, answer.Header["Warning"], b}, err
 }
 
-// name is that of the object in an answer.
-func (r reply) name() string {
-	var o struct{ Metadata struct{ Name string } }
+// of is a text of the metadata of the object in an answer.
+func (r reply) of(field string) string {
+	var o struct{ Metadata map[string]any }
 	_ = json.Unmarshal(r.body, &o)
-	return o.Metadata.Name
+	s, _ := o.Metadata[field].(string)
+	return s
 }
 
 // typeNames are those of the types of schemas, in which kube-apiserver has a number at random.

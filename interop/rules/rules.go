@@ -11,6 +11,8 @@
 package rules
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -33,7 +35,7 @@ type Definition struct {
 type Step struct {
 	Verb  string
 	Words []string
-	Body  any // of JSON's types, or nil
+	Body  any // of JSON's types with numbers as json.Number, or nil
 	Text  string
 }
 
@@ -85,15 +87,28 @@ func parse(file, text string) (all []*Definition, err error) {
 				return nil, fmt.Errorf("%s: a step without a verb: %s", d.Name, piece)
 			}
 			s.Verb, s.Words = s.Words[0], s.Words[1:]
-			if err := yaml.Unmarshal([]byte(body), &s.Body); err != nil {
+			if s.Body, err = value(body); err != nil {
 				return nil, fmt.Errorf("%s: %s: %w", d.Name, s.Text, err)
 			}
-			s.Body = grown(s.Body)
 			d.Steps = append(d.Steps, s)
 		}
 		all = append(all, d)
 	}
 	return all, nil
+}
+
+// value is what YAML says, with numbers as they are written.
+func value(text string) (v any, err error) {
+	b, err := yaml.YAMLToJSON([]byte(text))
+	if err != nil {
+		return nil, err
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	if err := d.Decode(&v); err != nil {
+		return nil, err
+	}
+	return grown(v), nil
 }
 
 // grown is a body with the strings "N of TEXT" as that many copies, and lists ["N of", X] as that many X with # for their number.
@@ -140,7 +155,7 @@ func numbered(v any, n int) any {
 		return m
 	case string:
 		if v == "#" {
-			return float64(n)
+			return json.Number(fmt.Sprint(n))
 		}
 		return strings.ReplaceAll(v, "#", fmt.Sprint(n))
 	}
