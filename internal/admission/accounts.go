@@ -93,7 +93,7 @@ func (c *Chain) checkAccount(ctx context.Context, a api.Admission) error {
 		return err
 	}
 	if why := unreferenced(account, spec); why != "" {
-		return forbidden(a, why)
+		return a.Forbidden(why)
 	}
 	return nil
 }
@@ -125,7 +125,7 @@ func isMirror(pod map[string]any) bool {
 func (c *Chain) account(ctx context.Context, a api.Admission) (map[string]any, error) {
 	name := tree.Text(a.Object, "spec", "serviceAccountName")
 	if name == "" {
-		return nil, forbidden(a, "no service account specified for pod "+a.Namespace+"/"+tree.Name(a.Object))
+		return nil, a.Forbidden("no service account specified for pod " + a.Namespace + "/" + tree.Name(a.Object))
 	}
 	// The usual case costs one look, without a timer.
 	account := c.objects.Get("serviceaccounts", a.Namespace, name)
@@ -133,7 +133,7 @@ func (c *Chain) account(ctx context.Context, a api.Admission) (map[string]any, e
 		account = c.awaitAccount(ctx, a.Namespace, name)
 	}
 	if account == nil {
-		return nil, forbidden(a, "error looking up service account "+a.Namespace+"/"+name+": serviceaccount "+strconv.Quote(name)+
+		return nil, a.Forbidden("error looking up service account " + a.Namespace + "/" + name + ": serviceaccount " + strconv.Quote(name) +
 			" not found")
 	}
 	return account, nil
@@ -164,15 +164,15 @@ func (c *Chain) awaitAccount(ctx context.Context, namespace, name string) map[st
 // place where they can stand.
 func checkMirror(a api.Admission, spec map[string]any) error {
 	if tree.Text(spec, "serviceAccountName") != "" {
-		return forbidden(a, "a mirror pod may not reference service accounts")
+		return a.Forbidden("a mirror pod may not reference service accounts")
 	}
 	if usesSecrets(spec) {
-		return forbidden(a, "a mirror pod may not reference secrets")
+		return a.Forbidden("a mirror pod may not reference secrets")
 	}
 	for _, v := range tree.List(spec, "volumes") {
 		for _, source := range tree.List(v, "projected", "sources") {
 			if tree.At(source, "serviceAccountToken") != nil {
-				return forbidden(a, "a mirror pod may not use ServiceAccountToken volume projections")
+				return a.Forbidden("a mirror pod may not use ServiceAccountToken volume projections")
 			}
 		}
 	}

@@ -27,8 +27,6 @@ import (
 	"apichain/internal/auth"
 	"apichain/internal/kinds"
 	"apichain/internal/metrics"
-	"apichain/internal/status"
-	"apichain/internal/tree"
 )
 
 // Objects is what plugins see of the cluster, and write in it. Resources are named plural.group, and
@@ -58,18 +56,19 @@ type Config struct {
 	// NotReadySeconds and UnreachableSeconds are how long pods stay on a node that is not ready or
 	// cannot be reached: those of the tolerations that every pod gets.
 	NotReadySeconds, UnreachableSeconds int64
-	// Webhooks are asked in the places of the plugins MutatingAdmissionWebhook and ValidatingAdmissionWebhook; nil is nobody.
-	Webhooks Webhooks
+	// Policies are asked in the places of the plugins MutatingAdmissionPolicy and ValidatingAdmissionPolicy, and Webhooks in those of
+	// MutatingAdmissionWebhook and ValidatingAdmissionWebhook; nil is nobody.
+	Policies, Webhooks Party
 }
 
-// Webhooks is who is asked about every write of every resource, beside the plugins. Package webhook has it. Its methods are
-// called concurrently.
-type Webhooks interface {
+// Party is who is asked about every write of every resource, beside the plugins: packages policy and webhook have one each. Its methods
+// are called concurrently.
+type Party interface {
 	// Wants reports whether somebody may have something to say about an operation, without waiting or allocating.
 	Wants(phase api.Phase, r *api.Resource, subresource, operation string) bool
-	// Mutate asks those who may change the object. If one of them has, again is to be called for the same object when
-	// all mutating plugins have been asked once more, at the place of the webhooks among them.
-	Mutate(ctx context.Context, a api.Admission) (again api.Admit, err error)
+	// Mutate asks those who may change the object, and says whether one of them has. If anybody of any party has, all mutating plugins
+	// are asked once more, and again, unless it is nil, is called for the same object in the place of the party among them.
+	Mutate(ctx context.Context, a api.Admission) (again api.Admit, changed bool, err error)
 	// Validate asks those who may refuse it.
 	Validate(ctx context.Context, a api.Admission) error
 }
@@ -132,8 +131,8 @@ type plugin struct {
 	does string
 	why  string
 	acts []act
-	// webhooks says that Config.Webhooks are asked in its place.
-	webhooks bool
+	// party is who of the Config is asked in its place, if anybody.
+	party func(*Config) Party
 }
 
 // act is what a plugin does in one phase of the writes of some resources.
@@ -162,84 +161,117 @@ func row(name string) *plugin {
 	return &plugins[i]
 }
 
-// For returns who is asked about a resource, nobody where neither a plugin acts nor webhooks are asked.
+// For returns who is asked about a resource, nobody where neither a plugin acts nor a party is asked.
 // It is called once for each resource, when that is made. What it returns may be called at once by any
 // number of writers, and returns the first refusal: later plugins are not asked (upstream).
 func (c *Chain) For(r *api.Resource) (who api.Admitters) {
-	name := r.Qualified()
-	var steps [2]steps
-	for phase := range steps {
-		// By subresource and operation, since a question is about one of each.
-		steps[phase].before, steps[phase].after = map[[2]string][]*act{}, map[[2]string][]*act{}
-		acts := steps[phase].before
+	var all [2]steps
+	for phase := range all {
 		for _, p := range c.on {
-			if p.webhooks && c.config.Webhooks != nil && p.acts[0].phase == api.Phase(phase) {
-				steps[phase].webhooks, acts = c.config.Webhooks, steps[phase].after
-				continue
-			}
-			for i := range p.acts {
-				if p.acts[i].phase == api.Phase(phase) && p.acts[i].do != nil {
-					p.acts[i].index(acts, name, r.Namespaced)
-				}
-			}
+			all[phase].add(c, p, api.Phase(phase), r)
 		}
 	}
 	// Nobody, and not somebody who wants nothing: package api then prepares no question.
-	if steps[0].isEmpty() && steps[1].isEmpty() {
+	if len(all[0])+len(all[1]) == 0 {
 		return who
 	}
 	who.Wants = func(phase api.Phase, subresource, operation string) bool {
-		s, key := &steps[phase], [2]string{subresource, operation}
-		return len(s.before[key]) > 0 || len(s.after[key]) > 0 || s.webhooks != nil && s.webhooks.Wants(phase, r, subresource, operation)
+		return all[phase].wants(phase, r, subresource, operation)
 	}
 	who.Ask = func(ctx context.Context, a api.Admission) (err error) {
-		s, begun := &steps[a.Phase], time.Now()
+		begun := time.Now()
 		defer func() { c.took(a.Phase, a.Operation, err != nil).Observe(int64(time.Since(begun))) }()
-		if s.webhooks == nil {
-			return s.ask(ctx, c, a, nil)
-		}
 		if a.Phase == api.Validating {
-			return s.ask(ctx, c, a, s.webhooks.Validate)
+			return all[a.Phase].ask(ctx, c, a, func(p Party, _ int) error { return p.Validate(ctx, a) })
 		}
-		var again api.Admit
-		err = s.ask(ctx, c, a, func(ctx context.Context, a api.Admission) (err error) {
-			again, err = s.webhooks.Mutate(ctx, a)
+		// What a party has changed may change what the plugins, and those of other parties, make of it (upstream).
+		again, isChanged := [mostParties]api.Admit{}, false
+		err = all[a.Phase].ask(ctx, c, a, func(p Party, i int) error {
+			next, changed, err := p.Mutate(ctx, a)
+			again[i], isChanged = next, isChanged || changed
 			return err
 		})
-		if err != nil || again == nil {
+		if err != nil || !isChanged {
 			return err
 		}
-		// What a webhook has changed may change what the plugins make of it (upstream).
-		return s.ask(ctx, c, a, again)
+		return all[a.Phase].ask(ctx, c, a, func(_ Party, i int) error {
+			if again[i] == nil {
+				return nil
+			}
+			return again[i](ctx, a)
+		})
 	}
 	return who
 }
 
-// steps is who is asked about the writes of a resource in one phase, in order: acts by subresource and operation, webhooks,
-// acts again.
-type steps struct {
-	before, after map[[2]string][]*act
-	webhooks      Webhooks
+// mostParties is how many parties may be asked in one phase.
+const mostParties = 2
+
+// steps is who is asked about the writes of a resource in one phase, in order.
+type steps []step
+
+// step is a party, or what is done by plugins between two of them: acts by subresource and operation, since a question is about one of
+// each.
+type step struct {
+	party Party
+	acts  map[[2]string][]*act
 }
 
-func (s *steps) isEmpty() bool { return len(s.before) == 0 && len(s.after) == 0 && s.webhooks == nil }
+// add adds what a plugin does in a phase of the writes of r.
+func (s *steps) add(c *Chain, p *plugin, phase api.Phase, r *api.Resource) {
+	if p.party != nil {
+		if party := p.party(&c.config); party != nil && p.acts[0].phase == phase {
+			*s = append(*s, step{party: party})
+		}
+		return
+	}
+	for i := range p.acts {
+		x := &p.acts[i]
+		if x.phase != phase || x.do == nil {
+			continue
+		}
+		acts := map[[2]string][]*act{}
+		if x.index(acts, r.Qualified(), r.Namespaced); len(acts) == 0 {
+			continue
+		}
+		// Behind a party begins a new step.
+		if n := len(*s); n == 0 || (*s)[n-1].party != nil {
+			*s = append(*s, step{acts: map[[2]string][]*act{}})
+		}
+		into := (*s)[len(*s)-1].acts
+		for key, more := range acts {
+			into[key] = append(into[key], more...)
+		}
+	}
+}
 
-// ask asks one question of all, and of webhooks by the function given, which may be nil. It returns the first refusal.
-func (s *steps) ask(ctx context.Context, c *Chain, a api.Admission, webhooks api.Admit) error {
-	key := [2]string{a.Subresource, a.Operation}
-	for _, x := range s.before[key] {
-		if err := x.do(c, ctx, a); err != nil {
-			return err
+// wants reports whether anybody is to be asked.
+func (s steps) wants(phase api.Phase, r *api.Resource, subresource, operation string) bool {
+	for i := range s {
+		if x := &s[i]; x.party != nil && x.party.Wants(phase, r, subresource, operation) ||
+			x.party == nil && len(x.acts[[2]string{subresource, operation}]) > 0 {
+			return true
 		}
 	}
-	if webhooks != nil {
-		if err := webhooks(ctx, a); err != nil {
-			return err
+	return false
+}
+
+// ask asks one question of all, and of parties by the function given, which gets their places among parties. It returns the first
+// refusal.
+func (s steps) ask(ctx context.Context, c *Chain, a api.Admission, party func(p Party, i int) error) error {
+	parties := 0
+	for i := range s {
+		if p := s[i].party; p != nil {
+			if err := party(p, parties); err != nil {
+				return err
+			}
+			parties++
+			continue
 		}
-	}
-	for _, x := range s.after[key] {
-		if err := x.do(c, ctx, a); err != nil {
-			return err
+		for _, x := range s[i].acts[[2]string{a.Subresource, a.Operation}] {
+			if err := x.do(c, ctx, a); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -291,7 +323,7 @@ func (c *Chain) On(name string) bool {
 // too; operation is upstream's name of it, CREATE, UPDATE or DELETE.
 func (c *Chain) Acting(r *kinds.Row, subresource, operation string) (names []string) {
 	for _, p := range c.on {
-		if p.webhooks {
+		if p.party != nil {
 			continue
 		}
 		acts := map[[2]string][]*act{}
@@ -323,19 +355,6 @@ func Names() (names []string) {
 		names = append(names, plugins[i].name)
 	}
 	return names
-}
-
-// forbidden returns the 403 by which a plugin refuses a write, in upstream's form: an object that has
-// no name yet is named by what its name will begin with.
-// The type is *status.Error, to which a caller may add causes.
-func forbidden(a api.Admission, why string) error {
-	name := a.Name
-	if name == "" {
-		if name = tree.Text(a.Object, "metadata", "generateName"); name == "" {
-			name = "Unknown"
-		}
-	}
-	return status.Forbidden(a.Resource.Group, a.Resource.Plural, name, why)
 }
 
 // joined returns several reasons as one, as upstream's aggregate of errors is written; "" for none.

@@ -40,7 +40,7 @@ func (c *Chain) mayFor(ctx context.Context, a api.Admission, verb, signer string
 // It asks about the signer of the stored request, since what the writer sends in its place is ignored.
 func (c *Chain) checkApproval(ctx context.Context, a api.Admission) error {
 	if signer := tree.Text(a.Old, "spec", "signerName"); !c.mayFor(ctx, a, "approve", signer) {
-		return forbidden(a, fmt.Sprintf("user not permitted to approve requests with signerName %q", signer))
+		return a.Forbidden(fmt.Sprintf("user not permitted to approve requests with signerName %q", signer))
 	}
 	return nil
 }
@@ -56,7 +56,7 @@ func (c *Chain) checkSigning(ctx context.Context, a api.Admission) error {
 		return nil
 	}
 	if signer := tree.Text(a.Old, "spec", "signerName"); !c.mayFor(ctx, a, "sign", signer) {
-		return forbidden(a, fmt.Sprintf("user not permitted to sign requests with signerName %q", signer))
+		return a.Forbidden(fmt.Sprintf("user not permitted to sign requests with signerName %q", signer))
 	}
 	return nil
 }
@@ -70,7 +70,7 @@ func (c *Chain) checkAttest(ctx context.Context, a api.Admission) error {
 		return nil
 	}
 	if !c.mayFor(ctx, a, "attest", signer) {
-		return forbidden(a, fmt.Sprintf("user not permitted to attest for signerName %q", signer))
+		return a.Forbidden(fmt.Sprintf("user not permitted to attest for signerName %q", signer))
 	}
 	return nil
 }
@@ -102,10 +102,10 @@ func (c *Chain) checkSubject(_ context.Context, a api.Admission) error {
 	// rather than passed.
 	csr, err := parseRequest(tree.Text(a.Object, "spec", "request"))
 	if err != nil {
-		return forbidden(a, "failed to parse CSR: "+err.Error())
+		return a.Forbidden("failed to parse CSR: " + err.Error())
 	}
 	if slices.Contains(csr.Subject.Organization, request.GroupMasters) {
-		return forbidden(a, "use of "+clientSigner+" signer with system:masters group is not allowed")
+		return a.Forbidden("use of " + clientSigner + " signer with system:masters group is not allowed")
 	}
 	return nil
 }

@@ -89,13 +89,13 @@ func (c *Chain) checkExpansion(_ context.Context, a api.Admission) error {
 	}
 	// Before, there is no volume that could grow.
 	if tree.Text(a.Old, "status", "phase") != "Bound" {
-		return forbidden(a, "Only bound persistent volume claims can be expanded")
+		return a.Forbidden("Only bound persistent volume claims can be expanded")
 	}
 	// A claim that changes its class in the same write has none that has promised anything.
 	name := storageClassOf(a.Object)
 	class := named(c.storageClasses.of(c.objects, ""), name)
 	if name == "" || name != storageClassOf(a.Old) || !tree.True(class["allowVolumeExpansion"]) {
-		return forbidden(a, "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc "+
+		return a.Forbidden("only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc " +
 			"must support resize")
 	}
 	return nil
@@ -119,7 +119,7 @@ func (c *Chain) runtimeClass(a api.Admission) (map[string]any, error) {
 	}
 	class := c.objects.Get("runtimeclasses.node.k8s.io", "", name)
 	if class == nil {
-		return nil, forbidden(a, fmt.Sprintf("pod rejected: RuntimeClass %q not found", name))
+		return nil, a.Forbidden(fmt.Sprintf("pod rejected: RuntimeClass %q not found", name))
 	}
 	return class, nil
 }
@@ -141,7 +141,7 @@ func (c *Chain) setRuntime(_ context.Context, a api.Admission) error {
 		// Compared as numbers, so that a client may send a pod again as it has read it.
 		fixed := tree.Object(class, "overhead", "podFixed")
 		if given := tree.Object(spec, "overhead"); len(given) > 0 && !amountsOf(given).equal(amountsOf(fixed)) {
-			return forbidden(a, overheadDiffers)
+			return a.Forbidden(overheadDiffers)
 		}
 		// Then the class's own text is stored, whichever form the pod had.
 		delete(spec, "overhead")
@@ -158,7 +158,7 @@ func (c *Chain) setRuntime(_ context.Context, a api.Admission) error {
 	for _, key := range tree.SortedKeys(tree.Object(scheduling, "nodeSelector")) {
 		value := tree.Text(scheduling, "nodeSelector", key)
 		if is, ok := chosen[key].(string); ok && is != value {
-			return forbidden(a, fmt.Sprintf("conflict: runtimeClass.scheduling.nodeSelector[%s] = %s; pod.spec.nodeSelector[%s] = %s",
+			return a.Forbidden(fmt.Sprintf("conflict: runtimeClass.scheduling.nodeSelector[%s] = %s; pod.spec.nodeSelector[%s] = %s",
 				key, value, key, is))
 		}
 		tree.Set(spec, value, "nodeSelector", key)
@@ -182,12 +182,12 @@ func (c *Chain) checkRuntime(_ context.Context, a api.Admission) error {
 	// No class at all is the same as one that costs nothing.
 	if tree.Object(class, "overhead") == nil {
 		if given != nil {
-			return forbidden(a, "pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead")
+			return a.Forbidden("pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead")
 		}
 		return nil
 	}
 	if !amountsOf(given).equal(amountsOf(tree.Object(class, "overhead", "podFixed"))) {
-		return forbidden(a, overheadDiffers)
+		return a.Forbidden(overheadDiffers)
 	}
 	return nil
 }

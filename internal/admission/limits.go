@@ -103,7 +103,7 @@ func (c *Chain) checkLimits(_ context.Context, a api.Admission) error {
 			}
 		}
 		if len(wrong) > 0 {
-			return forbidden(a, joined(wrong))
+			return a.Forbidden(joined(wrong))
 		}
 	}
 	return nil

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"apichain/internal/api"
-	"apichain/internal/status"
 	"apichain/internal/tree"
 )
 
@@ -100,11 +99,10 @@ func (c *Chain) checkResize(_ context.Context, a api.Admission) error {
 	}
 	node := c.objects.Get("nodes", "", name)
 	if node == nil {
-		return forbidden(a, fmt.Sprintf("node %q not found", name))
+		return a.Forbidden(fmt.Sprintf("node %q not found", name))
 	}
-	// forbidden always returns a *status.Error.
 	refuse := func(why, reason string) error {
-		err := forbidden(a, why).(*status.Error)
+		err := a.Forbidden(why)
 		err.Details.Causes = append(err.Details.Causes, causeOf(reason))
 		return err
 	}

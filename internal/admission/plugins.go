@@ -106,11 +106,11 @@ var plugins = [...]plugin{
 	{name: "PodResizeValidator", on: true, does: "holds pods that are resized within what their node has", acts: []act{
 		{api.Validating, "pods/resize", onUpdate, (*Chain).checkResize},
 	}},
-	{name: "MutatingAdmissionPolicy", on: true, why: "policies are not evaluated"},
-	// Its row says the phase alone: webhooks say themselves what they want to know of.
-	{name: "MutatingAdmissionWebhook", on: true, does: "asks the webhooks that may change an object", webhooks: true, acts: []act{{phase: api.Mutating}}},
-	{name: "ValidatingAdmissionPolicy", on: true, why: "policies are not evaluated"},
-	{name: "ValidatingAdmissionWebhook", on: true, does: "asks the webhooks that may refuse an object", webhooks: true, acts: []act{{phase: api.Validating}}},
+	// Rows of parties say the phase alone: policies and webhooks say themselves what they want to know of.
+	{name: "MutatingAdmissionPolicy", on: true, does: "evaluates the policies that may change an object", party: policies, acts: []act{{phase: api.Mutating}}},
+	{name: "MutatingAdmissionWebhook", on: true, does: "asks the webhooks that may change an object", party: webhooks, acts: []act{{phase: api.Mutating}}},
+	{name: "ValidatingAdmissionPolicy", on: true, does: "evaluates the policies that may refuse an object", party: policies, acts: []act{{phase: api.Validating}}},
+	{name: "ValidatingAdmissionWebhook", on: true, does: "asks the webhooks that may refuse an object", party: webhooks, acts: []act{{phase: api.Validating}}},
 	// Last of those that do anything, since what it counts is counted for good.
 	{name: "ResourceQuota", on: true, does: "counts what the objects of a namespace use, and refuses the one that is too many", acts: []act{
 		{api.Validating, "*", onCreate, (*Chain).checkQuota},
@@ -119,3 +119,6 @@ var plugins = [...]plugin{
 	}},
 	{name: "AlwaysDeny", why: "not here"},
 }
+
+func policies(c *Config) Party { return c.Policies }
+func webhooks(c *Config) Party { return c.Webhooks }

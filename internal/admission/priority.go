@@ -34,7 +34,7 @@ func (c *Chain) setPriority(_ context.Context, a api.Admission) error {
 	class := c.defaultPriorityClass()
 	if name := tree.Text(spec, "priorityClassName"); name != "" {
 		if class = named(c.priorities.of(c.objects, ""), name); class == nil {
-			return forbidden(a, "no PriorityClass with name "+name+" was found")
+			return a.Forbidden("no PriorityClass with name " + name + " was found")
 		}
 	} else if class != nil {
 		spec["priorityClassName"] = tree.Name(class)
@@ -45,7 +45,7 @@ func (c *Chain) setPriority(_ context.Context, a api.Admission) error {
 	}
 	// The very number that it would get is no choice: so a pod that was read may be made again.
 	if given, ok := spec["priority"].(int64); ok && given != value {
-		return forbidden(a, fmt.Sprintf("the integer value of priority (%d) must not be provided in pod spec; "+
+		return a.Forbidden(fmt.Sprintf("the integer value of priority (%d) must not be provided in pod spec; "+
 			"priority admission controller computed %d from the given PriorityClass name", given, value))
 	}
 	spec["priority"] = value
@@ -54,7 +54,7 @@ func (c *Chain) setPriority(_ context.Context, a api.Admission) error {
 		return nil
 	}
 	if given := tree.Text(spec, "preemptionPolicy"); given != "" && given != policy {
-		return forbidden(a, fmt.Sprintf("the string value of PreemptionPolicy (%s) must not be provided in pod spec; "+
+		return a.Forbidden(fmt.Sprintf("the string value of PreemptionPolicy (%s) must not be provided in pod spec; "+
 			"priority admission controller computed %s from the given PriorityClass name", given, policy))
 	}
 	spec["preemptionPolicy"] = policy
@@ -68,7 +68,7 @@ func (c *Chain) checkPriorityClass(_ context.Context, a api.Admission) error {
 		return nil
 	}
 	if is := c.defaultPriorityClass(); is != nil && (a.Operation == api.OperationCreate || tree.Name(is) != tree.Name(a.Object)) {
-		return forbidden(a, "PriorityClass "+tree.Name(is)+" is already marked as default. Only one default can exist")
+		return a.Forbidden("PriorityClass " + tree.Name(is) + " is already marked as default. Only one default can exist")
 	}
 	return nil
 }

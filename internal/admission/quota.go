@@ -105,14 +105,14 @@ func chargeOf(a api.Admission, quota map[string]any) (*charge, error) {
 	// bound.
 	if lacks := usages[resource].lacks; lacks != nil {
 		if why := lacks(a.Object, names); why != "" {
-			return nil, forbidden(a, "failed quota: "+name+": "+why)
+			return nil, a.Forbidden("failed quota: " + name + ": " + why)
 		}
 	}
 	// All of the names are needed, even those of which this object uses nothing.
 	used := tree.Object(quota, "status", "used")
 	for _, n := range names {
 		if _, known := used[n]; !known {
-			return nil, forbidden(a, "status unknown for quota: "+name+", resources: "+strings.Join(names, ","))
+			return nil, a.Forbidden("status unknown for quota: " + name + ", resources: " + strings.Join(names, ","))
 		}
 	}
 	uses := usageOf(resource, a.Object)
@@ -124,7 +124,7 @@ func chargeOf(a api.Admission, quota map[string]any) (*charge, error) {
 	for n, v := range uses {
 		// Only a quantity that is negative itself gets here, from a kind that does not refuse it.
 		if v.sign() < 0 {
-			return nil, forbidden(a, "quota usage is negative for resource(s): "+n)
+			return nil, a.Forbidden("quota usage is negative for resource(s): " + n)
 		}
 		if v.sign() == 0 {
 			delete(uses, n)
@@ -170,8 +170,8 @@ func (ch *charge) onto(a api.Admission, quota map[string]any) (amounts, error) {
 	if len(over) == 0 || a.Subresource == "status" {
 		return sum, nil
 	}
-	return nil, forbidden(a, "exceeded quota: "+ch.quota+", requested: "+ch.used.only(over).String()+
-		", used: "+used.only(over).String()+", limited: "+hard.only(over).String())
+	return nil, a.Forbidden("exceeded quota: " + ch.quota + ", requested: " + ch.used.only(over).String() +
+		", used: " + used.only(over).String() + ", limited: " + hard.only(over).String())
 }
 
 // count writes the charge into the status of its quota, as that is then.

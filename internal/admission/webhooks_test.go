@@ -10,7 +10,7 @@ import (
 	"apichain/internal/tree"
 )
 
-// hooks are Webhooks that say what they were asked.
+// hooks are a Party that says what they were asked.
 type hooks struct {
 	asked   []string
 	wants   bool
@@ -23,16 +23,16 @@ func (h *hooks) Wants(api.Phase, *api.Resource, string, string) bool { return h.
 // class returns the priority of a pod, which a plugin sets before webhooks are asked.
 func class(a api.Admission) string { return text(tree.At(a.Object, "spec", "priority")) }
 
-func (h *hooks) Mutate(_ context.Context, a api.Admission) (api.Admit, error) {
+func (h *hooks) Mutate(_ context.Context, a api.Admission) (api.Admit, bool, error) {
 	h.asked = append(h.asked, "mutate "+class(a))
 	if !h.changes || h.refuses != nil {
-		return nil, h.refuses
+		return nil, false, h.refuses
 	}
 	delete(tree.Object(a.Object, "spec"), "priority")
 	return func(_ context.Context, a api.Admission) error {
 		h.asked = append(h.asked, "again "+class(a))
 		return nil
-	}, nil
+	}, true, nil
 }
 
 func (h *hooks) Validate(context.Context, api.Admission) error {

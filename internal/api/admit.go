@@ -143,6 +143,13 @@ func (a *Admission) Options() map[string]any {
 	return o
 }
 
+// Forbidden returns the 403 by which a plugin refuses a write, in upstream's form: an object that has no name yet is named by what its
+// name will begin with. A caller may add causes.
+func (a *Admission) Forbidden(why string) *status.Error {
+	name := cmp.Or(a.Name, tree.Text(a.Object, "metadata", "generateName"), "Unknown")
+	return status.Forbidden(a.Resource.Group, a.Resource.Plural, name, why)
+}
+
 // Fit makes obj, which admission has made of Object or of what that is in the resource to, fit the type of its kind: what
 // that does not have is removed, and what is missing is set to its default. The error is the client's, but one that is no
 // *status.Error says which value has another JSON type.

@@ -37,6 +37,15 @@ func (r *Resource) lookAt(o *store.Object) map[string]any {
 	return r.decode(one[0])
 }
 
+// Shown returns an object as r shows it, which the caller owns. The error is that of a webhook that would have to convert it.
+func (r *Resource) Shown(ctx context.Context, o *store.Object) (map[string]any, error) {
+	one := [1]*store.Object{o}
+	if bad := r.show(ctx, one[:]); len(bad) > 0 {
+		return nil, bad[0].err
+	}
+	return r.decode(one[0]), nil
+}
+
 // List returns the objects of a namespace, or with "" of all, in the order of their keys, but for those that a
 // webhook would have to convert and does not. The caller owns them.
 func (s *API) List(resource, namespace string) (all []map[string]any) {

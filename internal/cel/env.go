@@ -2,12 +2,159 @@
 // errors and costs are those of cel-go.
 package cel
 
-import "apichain/internal/cel/syntax"
+import (
+	"slices"
+	"strings"
+
+	"apichain/internal/cel/syntax"
+)
+
+// An Env is what the text of an expression is read against: functions, names of types, variables. The functions are in a table
+// that is made once and never changed; With adds variables and types in front of it without a copy, so that each rule of a schema
+// may have an Env of its own. Names are looked up from the newest addition to the oldest.
 
 // Variable is one that expressions may name.
 type Variable struct {
 	Name string
 	Type *Type
+}
+
+// Options are what an Env begins with.
+type Options struct {
+	// Libraries are in the order of upstream's options: the overloads of a function are tried in this order. Standard() is one.
+	Libraries []*Library
+	Variables []Variable
+	// Types are the messages that expressions may build, by their Name.
+	Types []*Type
+	// Optionals allows a.?b, a[?b], [?a] and {?a: b}.
+	Optionals bool
+	// Homogeneous refuses literals of lists and maps whose items are not all of one type, and Literals those of durations, timestamps
+	// and regular expressions that cannot be read. Both are validators of upstream: they run where all types agree.
+	Homogeneous, Literals bool
+	// Nesting is how many comprehensions may be within each other; 0 is any number.
+	Nesting int
+}
+
+// Env is immutable and may be used concurrently.
+type Env struct {
+	*table
+	parent    *Env
+	variables []Variable
+	first     int // the slot of variables[0]
+	types     []*Type
+	root      *Type  // where paths begin that estimates look for sizes: see Measured
+	origin    string // the variable that they have to begin with, "" for any
+}
+
+// table is what all Envs that come from one NewEnv share.
+type table struct {
+	functions map[string]*Function
+	constants map[string]*Ref
+	kinds     map[string]*Type // of the constants
+	mixed     map[string]bool
+	syntax    syntax.Options
+	options   Options
+}
+
+// NewEnv returns an Env of libraries. It costs about as much as all of their functions are long, and is meant to be made once.
+func NewEnv(o Options) *Env {
+	t := &table{
+		functions: map[string]*Function{}, constants: map[string]*Ref{}, kinds: map[string]*Type{}, mixed: map[string]bool{},
+		options: o, syntax: syntax.Options{Optionals: o.Optionals},
+	}
+	for _, l := range o.Libraries {
+		t.syntax.Macros = append(t.syntax.Macros, l.Macros...)
+		for _, f := range l.Functions {
+			t.add(f)
+		}
+		for name, v := range l.Constants {
+			t.constants[name], t.kinds[name] = &Ref{Name: name, Slot: -1, Constant: &v}, typeOfConstant(v)
+		}
+		for _, name := range l.Mixed {
+			t.mixed[name] = true
+		}
+	}
+	// Wherever there are types of schemas, upstream knows these by a short name too.
+	for name, typ := range map[string]*Type{"duration": DurationType, "timestamp": TimestampType} {
+		v := TypeValue(typ)
+		t.constants[name], t.kinds[name] = &Ref{Name: name, Slot: -1, Constant: &v}, TypeOf(typ)
+	}
+	return (&Env{table: t}).With(o.Variables, o.Types)
+}
+
+// add adds a function. Functions of one name are one function: a library may add overloads to another's; what is said of all
+// overloads is taken from the first that says it.
+func (t *table) add(f Function) {
+	known := t.functions[f.Name]
+	if known == nil {
+		f.Overloads = slices.Clone(f.Overloads)
+		t.functions[f.Name] = &f
+		return
+	}
+	known.Overloads = append(known.Overloads, f.Overloads...)
+	if known.Unary == nil {
+		known.Unary = f.Unary
+	}
+	if known.Binary == nil {
+		known.Binary = f.Binary
+	}
+	if known.Cost == nil {
+		known.Cost = f.Cost
+	}
+	if known.Estimate == nil {
+		known.Estimate = f.Estimate
+	}
+	known.Makes = known.Makes || f.Makes
+	if known.Regex == nil {
+		known.Regex = f.Regex
+	}
+}
+
+// With returns e with more variables, whose slots follow those of e, and more messages. It shares everything with e.
+func (e *Env) With(variables []Variable, types []*Type) *Env {
+	n := &Env{table: e.table, parent: e, variables: variables, first: e.first + len(e.variables), types: types,
+		root: e.root, origin: e.origin}
+	if n.root == nil && len(variables) > 0 {
+		n.root = variables[0].Type
+	}
+	return n
+}
+
+// Measured returns e with another type that estimates take their sizes from. A size is found by the path of a value: self.a.b is b
+// of a of root, whatever variable the path begins with, and even if it begins with a literal, as upstream's estimator for schemas
+// has it. If origin is not "", only paths that begin with that variable have sizes. Without Measured, the root is the type of the
+// first variable.
+func (e *Env) Measured(root *Type, origin string) *Env {
+	n := *e
+	n.root, n.origin = root, origin
+	return &n
+}
+
+// variable returns the variable of a name, its slot, and whether there is one.
+func (e *Env) variable(name string) (*Type, int, bool) {
+	for ; e != nil; e = e.parent {
+		for i := len(e.variables) - 1; i >= 0; i-- {
+			if e.variables[i].Name == name {
+				return e.variables[i].Type, e.first + i, true
+			}
+		}
+	}
+	return nil, 0, false
+}
+
+// message returns the message of a name, nil where there is none.
+func (e *Env) message(name string) *Type {
+	for ; e != nil; e = e.parent {
+		for _, t := range e.types {
+			if t.Name == name {
+				return t
+			}
+			if t.Open && len(name) > len(t.Name) && name[len(t.Name)] == '.' && strings.HasPrefix(name, t.Name) {
+				return &Type{Kind: Object, Name: name, Open: true, Max: Unbounded}
+			}
+		}
+	}
+	return nil
 }
 
 // Ref says what the checker found for an identifier or a call.
@@ -20,9 +167,52 @@ type Ref struct {
 	Overloads []*Overload
 }
 
-// Checked is an expression whose types are known.
+// Checked is an expression whose types are known. It is immutable.
+//
+// Its AST is what was read, but for names: a.b that is one name is an identifier, and a.f(x) that calls a function of the name a.f
+// has no receiver any more.
 type Checked struct {
 	AST   *syntax.AST
 	Types []*Type // by the ID of a node
 	Refs  []*Ref  // by the ID of a node
+	env   *Env
+}
+
+// Type returns the type of the result.
+func (c *Checked) Type() *Type { return c.Types[c.AST.Root.ID] }
+
+// Check reads an expression and finds its types. The error is *syntax.Faults and prints as cel-go's issues.
+func (e *Env) Check(text string) (*Checked, error) {
+	ast, err := syntax.Parse(text, e.syntax)
+	if err != nil {
+		return nil, err
+	}
+	n := len(ast.Offsets)
+	c := &checker{env: e, ast: ast, types: make([]*Type, n), refs: make([]*Ref, n)}
+	c.faults.Source = ast.Source
+	return c.run()
+}
+
+// typeOfConstant returns the type of a constant.
+func typeOfConstant(v Value) *Type {
+	switch v.kind {
+	case TypeKind:
+		t, _ := v.ref.(*Type)
+		return TypeOf(t)
+	case Bool:
+		return BoolType
+	case Int:
+		return IntType
+	case Uint:
+		return UintType
+	case Double:
+		return DoubleType
+	case String:
+		return StringType
+	case Bytes:
+		return BytesType
+	case Null:
+		return NullType
+	}
+	return DynType
 }

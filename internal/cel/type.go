@@ -1,6 +1,10 @@
 package cel
 
-import "math"
+import (
+	"math"
+
+	"apichain/internal/cel/syntax"
+)
 
 // Kind says what a type or a value is.
 type Kind uint8
@@ -32,18 +36,32 @@ const (
 // tree. Types are compared by kind, name and parameters. A Type is immutable once it is used.
 type Type struct {
 	Kind   Kind
-	Name   string  // as messages have it: of an object, an opaque type, a parameter
-	Params []*Type // the item of a list; key and value of a map; those of an opaque type
+	Name   string            // as messages have it: of an object, an opaque type, a parameter
+	Params []*Type           // the item of a list; key and value of a map; those of an opaque type
 	Fields map[string]*Field // of an object, by their names in CEL
 
-	// Max is the most items, entries, bytes that a value of this place may have: Unbounded where nothing is known. Min is the fewest
-	// bytes that a value takes as JSON. Both are for estimates of cost.
+	// Max is the most items, entries, bytes that a value of this place may have: Unbounded where nothing is known, and as upstream
+	// has it 0 for what has no length. Min is the fewest bytes that a value takes as JSON. Both are for estimates of cost.
 	Max, Min uint64
 
 	// Listing says how a list is compared and added to: set and map lists of schemas. Keys are the fields that tell the items of
 	// a map list apart, by their names in the tree.
 	Listing Listing
 	Keys    []string
+
+	// Nullable and Format are what a schema says of a place beyond its type: "date" beside Timestamp, "int-or-string" beside Dyn.
+	Nullable bool
+	Format   string
+
+	// Open is true for a message any of whose fields exists, as dyn. Among the types of an Env it answers for every name below its
+	// own too: Object.spec for Object.
+	Open bool
+
+	// Named is true for a map of which an entry that is selected by name is as long as its values may be: upstream looks for the
+	// sizes of entries only where they are indexed, but for the attributes of devices.
+	Named bool
+
+	variable int32 // the number of a type variable, from 1; see bindings
 }
 
 // Unbounded is the Max of a type of which nothing is known.
@@ -104,5 +122,27 @@ func OpaqueOf(name string, params ...*Type) *Type {
 	return &Type{Kind: Opaque, Name: name, Params: params, Max: Unbounded}
 }
 
+// ObjectOf returns the type of messages whose fields nobody knows: of a library's values that expressions cannot look into.
+func ObjectOf(name string) *Type { return &Type{Kind: Object, Name: name, Max: Unbounded} }
+
+// WrapperOf returns the type of what is a value of a type, or null.
+func WrapperOf(t *Type) *Type {
+	return &Type{Kind: Wrapper, Name: t.Name, Params: []*Type{t}, Max: Unbounded}
+}
+
+// TypeOf returns the type of a type as a value.
+func TypeOf(t *Type) *Type {
+	return &Type{Kind: TypeKind, Name: "type", Params: []*Type{t}, Max: Unbounded}
+}
+
 // ParamOf returns a type parameter.
 func ParamOf(name string) *Type { return &Type{Kind: Param, Name: name, Max: Unbounded} }
+
+// fieldNamed returns the field that an expression calls name, nil if there is none. A name that is a reserved word may be written as it
+// is; estimates find only the escaped one (upstream).
+func (t *Type) fieldNamed(name string) *Field {
+	if f := t.Fields[name]; f != nil || !syntax.IsReserved(name) {
+		return f
+	}
+	return t.Fields["__"+name+"__"]
+}

@@ -74,6 +74,14 @@ func (h *Histogram) Observe(v int64) {
 // above the one before; for i equal to the number of bounds, above all.
 func (h *Histogram) Count(i int) uint64 { return h.counts[i].Load() }
 
+// Total returns how many values were counted.
+func (h *Histogram) Total() (n uint64) {
+	for i := range h.counts {
+		n += h.counts[i].Load()
+	}
+	return n
+}
+
 // Sum returns the sum of all values, in their unit.
 func (h *Histogram) Sum() int64 { return int64(h.sum.Load()) }
 

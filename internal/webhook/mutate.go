@@ -43,25 +43,26 @@ type mutation struct {
 	changed bool
 }
 
-// Mutate implements admission.Webhooks.
-func (w *Webhooks) Mutate(ctx context.Context, a api.Admission) (api.Admit, error) {
+// Mutate implements admission.Party.
+func (w *Webhooks) Mutate(ctx context.Context, a api.Admission) (again api.Admit, changed bool, err error) {
 	t := w.now.Load()
 	if t == nil || w.isOwn(&a) {
-		return nil, nil
+		return nil, false, nil
 	}
 	// One for each attempt to write: a write that is tried again is asked about anew, from its first round on.
 	m := &mutation{w: w, t: t, asked: map[*hook]bool{}, again: map[*hook]bool{}}
-	if err := m.round(ctx, &a, 0); err != nil || !m.changed {
-		return nil, err
+	// Nobody is asked in the second round who was not in the first, nor who does not want to be.
+	if err := m.round(ctx, &a, 0); err != nil || len(m.asked)+len(m.again) == 0 {
+		return nil, m.changed, err
 	}
-	// The object as it is handed back, to see what the plugins make of it in between.
+	// The object as it is handed back, to see what plugins and policies make of it in between.
 	left := tree.Copy(a.Object)
 	return func(ctx context.Context, a api.Admission) error {
 		if !tree.Equal(left, a.Object) {
 			m.require()
 		}
 		return m.round(ctx, &a, 1)
-	}, nil
+	}, m.changed, nil
 }
 
 // require has those asked again who want to be, since the object has changed.
@@ -99,7 +100,7 @@ func (m *mutation) round(ctx context.Context, a *api.Admission, round int) error
 		// Who was asked before this change has not seen it.
 		if changed {
 			isChanged, m.changed = true, true
-			q.changed(f.object)
+			q.Changed(f.Object)
 			m.require()
 		}
 		// Behind its own change, which is no reason to be asked again.
@@ -121,44 +122,25 @@ func (m *mutation) round(ctx context.Context, a *api.Admission, round int) error
 
 // move returns the question in the form that the next webhook wants, from the one that the last has left.
 func (q *question) move(ctx context.Context, f *form, r *api.Resource, isChanged bool) (*form, error) {
-	if f != nil && (f.r == r || !q.isObject) {
+	if f != nil && (f.Resource == r || !q.IsObject) {
 		return f, nil
 	}
 	// As long as nothing has changed, each form is made of what the client sent: two conversions in a row could lose more.
 	if f == nil || !isChanged {
 		return q.in(ctx, r)
 	}
-	// What the webhooks before have made of it, in their form.
-	next := &form{r: r}
-	var err error
-	if next.object, err = f.r.As(ctx, f.object, r); err != nil {
+	next, err := q.Move(ctx, f.Form, r)
+	if err != nil {
 		return nil, internalError(err)
 	}
-	if f.old != nil {
-		if next.old, err = f.r.As(ctx, f.old, r); err != nil {
-			return nil, internalError(err)
-		}
-	}
-	q.Object = next.object
-	return next, nil
+	return &form{Form: next}, nil
 }
 
 // settle makes own, the object that was given, what the webhooks have made of it.
 func (q *question) settle(ctx context.Context, own map[string]any, f *form) error {
-	obj := f.object
-	if f.r != q.Resource && q.isObject {
-		var err error
-		if obj, err = f.r.As(ctx, obj, q.Resource); err == nil {
-			err = q.Fit(obj, q.Resource)
-		}
-		if err != nil {
-			return clientError(err)
-		}
+	if err := q.Settle(ctx, own, f.Form); err != nil {
+		return clientError(err)
 	}
-	// In the map that was given, since the write and the plugins hold on to that.
-	clear(own)
-	maps.Copy(own, obj)
-	q.Object = own
 	return nil
 }
 
@@ -194,7 +176,7 @@ func (m *mutation) ask(ctx context.Context, q *question, h *hook, f *form, round
 	if len(operations) == 0 {
 		return false, nil
 	}
-	if f.object == nil {
+	if f.Object == nil {
 		const unsupported = "admission webhook %q attempted to modify the object, which is not supported for this operation"
 		return false, internalError(fmt.Errorf(unsupported, h.name))
 	}
@@ -210,9 +192,9 @@ func (m *mutation) ask(ctx context.Context, q *question, h *hook, f *form, round
 		return false, clientError(err)
 	}
 	// A patch that leaves the object as it is asks nobody again.
-	changed = !tree.Equal(f.object, next)
+	changed = !tree.Equal(f.Object, next)
 	q.Scope.Annotate("patch.webhook.admission.k8s.io/"+place(round, int(h.position)), said, true)
-	f.object, f.tail = next, nil
+	f.Object, f.tail = next, nil
 	return changed, nil
 }
 
@@ -240,7 +222,7 @@ func readPatch(p []byte) ([]any, error) {
 // patched returns what operations, which it consumes, make of the object in a form, decoded as what it is and with its defaults.
 func (q *question) patched(f *form, operations []any) (map[string]any, error) {
 	// On a copy: the form is shown to others as it was if the patch fails, and a failure may be ignored.
-	v, err := patch.Operations(tree.Copy(f.object), operations)
+	v, err := patch.Operations(tree.Copy(f.Object), operations)
 	if err != nil {
 		return nil, err
 	}
@@ -248,7 +230,7 @@ func (q *question) patched(f *form, operations []any) (map[string]any, error) {
 	if !ok {
 		return nil, errors.New(noKind + "json: cannot unmarshal " + tree.TypeName(v) + " into Go value of type " + kindFields)
 	}
-	return next, q.Fit(next, f.r)
+	return next, q.Fit(next, f.Resource)
 }
 
 // clientError returns an error as the client gets it: a *status.Error is one already.

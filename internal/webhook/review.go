@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"apichain/internal/api"
+	"apichain/internal/matching"
 	"apichain/internal/request"
 	"apichain/internal/tree"
 )
@@ -21,35 +22,21 @@ import (
 //	  "object":{…},"oldObject":null,                 in the kind above; null of a create or a delete
 //	  "dryRun":false,"options":{…}}}                 what the client has said beside the object
 
-// form is a question as it is seen in one form of its resource.
+// form is a question as it is seen in one form of its resource. A mutating webhook's patch puts another object here, and drops the
+// tail.
 type form struct {
-	r *api.Resource
-	// object and old are nil where the question has none. A mutating webhook's patch puts another object here, and drops the tail.
-	object, old map[string]any
+	matching.Form
 	// tail is the review behind the uid, nil until it is asked for.
 	tail []byte
 }
 
-// in returns the question in another form, as the client has asked it. What is no object of the resource is the same in all. The
-// error is the client's: the object cannot be converted, or the webhook that converts it cannot be asked.
+// in returns the question in another form. The error is the client's.
 func (q *question) in(ctx context.Context, r *api.Resource) (*form, error) {
-	f := &form{r: r, object: q.Object, old: q.Old}
-	// The form of the request itself needs no copy: nobody changes a review's trees.
-	if r == q.Resource || !q.isObject {
-		return f, nil
+	f, err := q.In(ctx, r)
+	if err != nil {
+		return nil, internalError(err)
 	}
-	var err error
-	if q.Object != nil {
-		if f.object, err = q.Resource.As(ctx, q.Object, r); err != nil {
-			return nil, internalError(err)
-		}
-	}
-	if q.Old != nil {
-		if f.old, err = q.Resource.As(ctx, q.Old, r); err != nil {
-			return nil, internalError(err)
-		}
-	}
-	return f, nil
+	return &form{Form: f}, nil
 }
 
 // review returns the review of a form for a webhook, and its uid.
@@ -72,9 +59,9 @@ func (q *question) appendTail(b []byte, f *form) []byte {
 	group, version, kind := q.Kind()
 	shownGroup, shownVersion, shownKind := group, version, kind
 	// An object is called what its resource is, also in a version that the tree itself does not say.
-	if q.isObject {
+	if q.IsObject {
 		group, version, kind = q.Resource.Group, q.Resource.Version, q.Resource.Kind
-		shownGroup, shownVersion, shownKind = f.r.Group, f.r.Version, f.r.Kind
+		shownGroup, shownVersion, shownKind = f.Resource.Group, f.Resource.Version, f.Resource.Kind
 	}
 	// Kinds and resources have the same three fields, but for the name of the last one.
 	names := func(b []byte, group, version, last, name string) []byte {
@@ -91,17 +78,17 @@ func (q *question) appendTail(b []byte, f *form) []byte {
 		return tree.AppendJSONString(append(b, `,"`+name+`":`...), value)
 	}
 	b = names(append(b, `","kind":`...), shownGroup, shownVersion, "kind", shownKind)
-	b = names(append(b, `,"resource":`...), f.r.Group, f.r.Version, "resource", f.r.Plural)
+	b = names(append(b, `,"resource":`...), f.Resource.Group, f.Resource.Version, "resource", f.Resource.Plural)
 	b = text(b, "subResource", q.Subresource)
 	b = names(append(b, `,"requestKind":`...), group, version, "kind", kind)
 	b = names(append(b, `,"requestResource":`...), q.Resource.Group, q.Resource.Version, "resource", q.Resource.Plural)
 	b = text(b, "requestSubResource", q.Subresource)
 	b = text(b, "name", q.Name)
-	b = text(b, "namespace", q.namespace)
+	b = text(b, "namespace", q.Within)
 	b = text(b, "operation", q.Operation)
 	b = appendUser(append(b, `,"userInfo":`...), q.Scope.ActingUser())
-	b = appendObject(append(b, `,"object":`...), f.object)
-	b = appendObject(append(b, `,"oldObject":`...), f.old)
+	b = appendObject(append(b, `,"object":`...), f.Object)
+	b = appendObject(append(b, `,"oldObject":`...), f.Old)
 	b = strconv.AppendBool(append(b, `,"dryRun":`...), q.DryRun)
 	b = appendObject(append(b, `,"options":`...), q.Options())
 	return append(b, "}}"...)

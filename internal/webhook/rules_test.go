@@ -172,12 +172,14 @@ func TestSelectors(t *testing.T) {
 func TestMissingNamespace(t *testing.T) {
 	s := start(t, nil)
 	var namespaces, objects selector.Labels
-	for _, l := range []*selector.Labels{&namespaces, &objects} {
-		if err := l.Require("a", "=", "b"); err != nil {
+	for value, l := range map[string]*selector.Labels{"b": &namespaces, "c": &objects} {
+		if err := l.Require("a", "=", value); err != nil {
 			t.Fatal(err)
 		}
 	}
-	table := &table{selectors: []selector.Labels{namespaces, objects}}
+	table := &table{}
+	table.selectors.Number(namespaces)
+	table.selectors.Number(objects)
 	a := api.Admission{Operation: api.OperationCreate, Resource: s.API.Builtin("", "v1", "ConfigMap"), Namespace: "gone", Object: apitest.MapObject("m")}
 	if _, err := s.w.ask(&a, table).match(&hook{namespaces: 0, objects: -1}); err == nil || err.Error() != `namespaces "gone" not found` {
 		t.Error(err)

@@ -12,6 +12,7 @@ import (
 
 	"apichain/internal/api"
 	"apichain/internal/backend"
+	"apichain/internal/matching"
 	"apichain/internal/selector"
 	"apichain/internal/store"
 	"apichain/internal/tree"
@@ -30,20 +31,12 @@ import (
 type table struct {
 	// hooks are by phase, in order.
 	hooks [2][]*hook
-	// selectors are all that there are, but for those that select everything.
-	selectors []selector.Labels
+	// selectors are all that there are.
+	selectors matching.Selectors
 	// plans is replaced whole by who adds one.
-	plans atomic.Pointer[map[shape][]planned]
+	plans atomic.Pointer[map[matching.Shape][]planned]
 	// adding is held by who adds one.
 	adding sync.Mutex
-}
-
-// shape is what the rules of webhooks look at in a request.
-type shape struct {
-	phase       api.Phase
-	resource    *api.Resource
-	subresource string
-	operation   string
 }
 
 // planned is a webhook whose rules are about a shape.
@@ -72,11 +65,8 @@ type hook struct {
 	// backend is asked, and counts what comes of it.
 	backend *backend.Backend
 	// url is where it is asked, without the query.
-	url string
-	// rules are in the order of the configuration; any of them will do.
-	rules []rule
-	// exact says that only the resource that a rule names is meant, and no other form of the same objects.
-	exact bool
+	url   string
+	rules matching.Rules
 	// namespaces and objects are the numbers of its selectors, below 0 for all.
 	namespaces, objects int32
 	selects             [2]selector.Labels // the same two
@@ -96,15 +86,6 @@ type hook struct {
 	position int32
 }
 
-// rule is which requests a webhook is about. Lists may have a *.
-type rule struct {
-	operations, groups, versions []string
-	// resources are with their subresources: pods "", pods status, pods *.
-	resources [][2]string
-	// scope is "*", "Cluster" or "Namespaced".
-	scope string
-}
-
 // compile makes what is asked of the object of a configuration. What cannot be read there was checked when it was written, and
 // means nothing: a selector selects everything, a target cannot be reached. The backends of its webhooks are those of before
 // where the target is the same, with their connections. The caller holds mu.
@@ -114,7 +95,7 @@ func (w *Webhooks) compile(phase api.Phase, o *store.Object) *configuration {
 	for _, v := range tree.List(obj, "webhooks") {
 		h := &hook{
 			configuration: tree.Name(obj), name: tree.Text(v, "name"),
-			exact:       tree.Text(v, "matchPolicy") == "Exact",
+			rules:       matching.NewRules(tree.List(v, "rules"), tree.Text(v, "matchPolicy") == "Exact"),
 			conditional: len(tree.List(v, "matchConditions")) > 0,
 			failsOpen:   tree.Text(v, "failurePolicy") == "Ignore",
 			dry:         strings.HasPrefix(tree.Text(v, "sideEffects"), "None"),
@@ -129,9 +110,6 @@ func (w *Webhooks) compile(phase api.Phase, o *store.Object) *configuration {
 		versions := tree.Strings(tree.List(v, "admissionReviewVersions"))
 		if i := slices.IndexFunc(versions, func(s string) bool { return s == "v1" || s == "v1beta1" }); i >= 0 {
 			h.version = versions[i]
-		}
-		for _, r := range tree.List(v, "rules") {
-			h.rules = append(h.rules, newRule(r))
 		}
 		kind := [...]backend.Kind{api.Mutating: backend.MutatingWebhook, api.Validating: backend.ValidatingWebhook}[phase]
 		h.backend = w.config.Backends.Use(kind, h.configuration+"/"+h.name, targetOf(tree.Object(v, "clientConfig")))
@@ -170,49 +148,20 @@ func targetOf(config map[string]any) backend.Target {
 	return t
 }
 
-// newRule returns a rule as it is matched. A resource without a slash is one without a subresource; a scope that is not there, as in
-// an object that was stored before there was one, is all.
-func newRule(v any) rule {
-	list := func(name string) []string { return tree.Strings(tree.List(v, name)) }
-	r := rule{operations: list("operations"), groups: list("apiGroups"), versions: list("apiVersions"), scope: "*"}
-	if s := tree.Text(v, "scope"); s != "" {
-		r.scope = s
-	}
-	for _, s := range list("resources") {
-		resource, sub, _ := strings.Cut(s, "/")
-		r.resources = append(r.resources, [2]string{resource, sub})
-	}
-	return r
-}
-
 // newTable returns the table of all configurations, nil for none, which is what a write then finds at once.
 func newTable(made [2]map[string]*configuration) *table {
 	if len(made[0])+len(made[1]) == 0 {
 		return nil
 	}
 	t := &table{}
-	t.plans.Store(&map[shape][]planned{})
-	// By text: a thousand webhooks that leave out one namespace have one selector.
-	numbers := map[string]int32{}
-	number := func(l selector.Labels) int32 {
-		if l.Empty() {
-			return -1
-		}
-		text := l.String()
-		n, ok := numbers[text]
-		if !ok {
-			n = int32(len(t.selectors))
-			numbers[text], t.selectors = n, append(t.selectors, l)
-		}
-		return n
-	}
+	t.plans.Store(&map[matching.Shape][]planned{})
 	for phase := range made {
 		for _, name := range slices.Sorted(maps.Keys(made[phase])) {
 			for _, h := range made[phase][name].hooks {
 				// A hook that is kept from before has other numbers now, and the table before may still be in use.
 				placed := *h
 				placed.position = int32(len(t.hooks[phase]))
-				placed.namespaces, placed.objects = number(h.selects[0]), number(h.selects[1])
+				placed.namespaces, placed.objects = t.selectors.Number(h.selects[0]), t.selectors.Number(h.selects[1])
 				t.hooks[phase] = append(t.hooks[phase], &placed)
 			}
 		}
@@ -222,7 +171,7 @@ func newTable(made [2]map[string]*configuration) *table {
 
 // plan returns the webhooks whose rules are about a shape, in order. Nobody may change it. The first call for a shape looks at all
 // rules and takes a lock; the others find the plan by one atomic load and a lookup, and allocate nothing.
-func (t *table) plan(s shape) []planned {
+func (t *table) plan(s matching.Shape) []planned {
 	if plan, ok := (*t.plans.Load())[s]; ok {
 		return plan
 	}
@@ -234,30 +183,31 @@ func (t *table) plan(s shape) []planned {
 	}
 	// nil is a plan too: most shapes are nobody's.
 	var plan []planned
-	for _, h := range t.hooks[s.phase] {
-		if form := h.byRules(s); form != nil {
-			plan = append(plan, planned{h, form})
+	for _, h := range t.hooks[s.Phase] {
+		// The first way will do: webhooks name no objects.
+		if ways := h.rules.Ways(s); len(ways) > 0 {
+			plan = append(plan, planned{h, ways[0].Form})
 		}
 	}
 	// All go at once, and those that are still wanted are made anew.
 	if len(plans) >= mostPlans {
 		plans = nil
 	}
-	more := make(map[shape][]planned, len(plans)+1)
+	more := make(map[matching.Shape][]planned, len(plans)+1)
 	maps.Copy(more, plans)
 	more[s] = plan
 	t.plans.Store(&more)
 	return plan
 }
 
-// Wants implements admission.Webhooks: it reports whether a rule names the operation and the resource, or another form of it.
+// Wants implements admission.Party: it reports whether a rule names the operation and the resource, or another form of it.
 func (w *Webhooks) Wants(phase api.Phase, r *api.Resource, subresource, operation string) bool {
 	t := w.now.Load()
 	// In the order of their cost, and of how many writes each of them ends.
 	if t == nil || len(t.hooks[phase]) == 0 || isExempt(r.Group, r.Kind) {
 		return false
 	}
-	return len(t.plan(shape{phase, r, subresource, operation})) > 0
+	return len(t.plan(matching.Shape{Phase: phase, Resource: r, Subresource: subresource, Operation: operation})) > 0
 }
 
 // isExempt reports whether no webhook is asked about a kind: what says who is asked must not wait for those who are.

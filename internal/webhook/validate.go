@@ -20,7 +20,7 @@ import (
 // What becomes of an error is here too, for both kinds: a refusal is the client's answer, a failure is what the policy of the
 // webhook makes of it, and anything else fails the write.
 
-// Validate implements admission.Webhooks.
+// Validate implements admission.Party.
 func (w *Webhooks) Validate(ctx context.Context, a api.Admission) error {
 	t := w.now.Load()
 	if t == nil || w.isOwn(&a) {
@@ -77,7 +77,7 @@ func (w *Webhooks) Validate(ctx context.Context, a api.Admission) error {
 // versions, so that a list will do.
 func formOf(forms []*form, r *api.Resource) *form {
 	for _, f := range forms {
-		if f.r == r {
+		if f.Resource == r {
 			return f
 		}
 	}

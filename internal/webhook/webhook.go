@@ -25,6 +25,7 @@ import (
 
 	"apichain/internal/api"
 	"apichain/internal/backend"
+	"apichain/internal/matching"
 	"apichain/internal/store"
 )
 
@@ -42,12 +43,6 @@ var buckets = [2]string{
 	api.Validating: "validatingwebhookconfigurations.admissionregistration.k8s.io",
 }
 
-// Objects is what is looked up for selectors. Package api has it.
-type Objects interface {
-	// Labels returns the labels of an object, which nobody may change, and whether there is one.
-	Labels(resource, namespace, name string) (labels map[string]string, ok bool)
-}
-
 // Config is what a Webhooks needs. Both must be set.
 type Config struct {
 	Backends *backend.Set
@@ -57,7 +52,7 @@ type Config struct {
 // Webhooks are those of all configurations. Make one with New.
 type Webhooks struct {
 	config  Config
-	objects Objects
+	objects matching.Objects
 	store   *store.Store
 	counts  counts
 
@@ -76,7 +71,7 @@ func New(c Config) *Webhooks { return &Webhooks{config: c} }
 
 // Look gives it the objects that selectors are about, and puts the configurations into force that are in the store. It is called
 // once, before the first write: the API that has the objects is itself made with admission.
-func (w *Webhooks) Look(o Objects, s *store.Store) {
+func (w *Webhooks) Look(o matching.Objects, s *store.Store) {
 	w.objects, w.store = o, s
 	w.Follow()
 }
@@ -154,31 +149,5 @@ func (w *Webhooks) hook(phase api.Phase, h *hook) *hook {
 	return nil
 }
 
-// Run follows configurations that are written otherwise than by a request here, until ctx ends: by another server, by a reset, or by
-// what was restored. It waits for the event log and looks at nothing in between.
-func (w *Webhooks) Run(ctx context.Context) {
-	for {
-		var waits [2]<-chan struct{}
-		for phase, name := range buckets {
-			b := w.store.Bucket(name)
-			// From what is there now on, which Follow sees.
-			cursor, err := b.Watch(b.Now().Rev)
-			if err == nil {
-				_, waits[phase], err = cursor.Next(nil, 0)
-			}
-			if err != nil || waits[phase] == nil { // there is something new already, or the log was reset
-				closed := make(chan struct{})
-				close(closed)
-				waits[phase] = closed
-			}
-		}
-		// Behind the cursors, so that what is written from here on ends the wait.
-		w.Follow()
-		select {
-		case <-ctx.Done():
-			return
-		case <-waits[0]:
-		case <-waits[1]:
-		}
-	}
-}
+// Run follows configurations that are written otherwise than by a request here, until ctx ends.
+func (w *Webhooks) Run(ctx context.Context) { w.store.WhenWritten(ctx, buckets[:], w.Follow) }

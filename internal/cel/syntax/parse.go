@@ -1,20 +1,38 @@
 package syntax
 
+import "fmt"
+
+// sizeLimit is how many runes an expression may have.
+const sizeLimit = 100_000
+
 // Options say what an expression may be.
 type Options struct {
+	// Macros are the calls that are expanded. Of two that a call fits, the later one is taken; one that says how many arguments it
+	// has goes before one that does not.
 	Macros []Macro
 	// Optionals allows a.?b, a[?b], [?a] and {?a: b}.
 	Optionals bool
 }
 
-// Macro is a call that becomes another expression while it is read.
-type Macro struct {
-	Name   string
-	Member bool // it is called on a receiver
-	Args   int  // how many it has, below 0 any number
-	// Expand returns what the call becomes; nil, nil leaves it as it is.
-	Expand func(x *Expander, operand *Expr, args []*Expr) (*Expr, *Fault)
+// Parse reads an expression. The error is *Faults.
+func Parse(text string, o Options) (*AST, error) {
+	source := NewSource(text)
+	b := builder{options: o, source: source, faults: &Faults{Source: source}}
+	if n := len(source.text); n > sizeLimit {
+		b.faults.Add(-1, -1, fmt.Sprintf("expression code point size exceeds limit: size: %d, limit %d", n, sizeLimit))
+		return nil, b.faults
+	}
+	var root *node
+	if root, b.tokens = parseQuick(source.text); root == nil {
+		if root, b.tokens = parseThorough(source, b.faults); root == nil {
+			return nil, b.faults
+		}
+	}
+	// There are about as many nodes as tokens; those of macros come in addition.
+	b.offsets = make([]int32, 1, len(b.tokens)+8)
+	e := b.build(root)
+	if len(b.faults.List) > 0 {
+		return nil, b.faults
+	}
+	return &AST{Root: e, Source: source, Offsets: b.offsets}, nil
 }
-
-// Expander makes the nodes of an expansion. All of them are at the place of the call.
-type Expander struct{ next int32 }

@@ -1,10 +1,6 @@
 package syntax
 
-import (
-	"fmt"
-	"slices"
-	"strings"
-)
+import "slices"
 
 // Source is the text of an expression with the places of its lines. It is immutable.
 type Source struct {
@@ -25,6 +21,9 @@ func NewSource(text string) *Source {
 
 // Place returns the line, from 1, and the column, from 0 in runes, of an offset.
 func (s *Source) Place(offset int32) (line, column int) {
+	if len(s.text) == 0 {
+		return 1, -1 // upstream finds no place in an empty text
+	}
 	n, _ := slices.BinarySearch(s.lines, offset+1)
 	if n == 0 {
 		return 1, int(offset)
@@ -32,42 +31,31 @@ func (s *Source) Place(offset int32) (line, column int) {
 	return n + 1, int(offset - s.lines[n-1])
 }
 
-// Line returns a line, from 1, without its line feed; "" where there is none.
-func (s *Source) Line(line int) string {
-	from, to := int32(0), int32(len(s.text))
-	if line < 1 || line > len(s.lines)+1 {
-		return ""
+// line returns a line, from 1, without its line feed; false where there is none, and in an empty text.
+func (s *Source) line(line int) (string, bool) {
+	if s == nil || len(s.text) == 0 || line < 1 || line > len(s.lines)+1 {
+		return "", false
 	}
+	from, to := int32(0), int32(len(s.text))
 	if line > 1 {
 		from = s.lines[line-2]
 	}
 	if line <= len(s.lines) {
 		to = s.lines[line-1] - 1
 	}
-	return string(s.text[from:to])
+	return string(s.text[from:to]), true
 }
 
-// Fault is one thing that is wrong with an expression.
-type Fault struct {
-	Line, Column int // from 1, and from 0 in runes; a Column below 0 has no place
-	Message      string
-}
-
-// Faults are what is wrong with an expression, in the order of their places. As an error they print as cel-go prints issues,
-// which users and test suites compare.
-type Faults struct {
-	Source *Source
-	List   []Fault
-}
-
-// Error returns all faults, each with its line and a caret.
-func (f *Faults) Error() string {
-	var b strings.Builder
-	for i, e := range f.List {
-		if i > 0 {
-			b.WriteByte('\n')
-		}
-		fmt.Fprintf(&b, "ERROR: <input>:%d:%d: %s", e.Line, e.Column+1, e.Message)
+// offset returns that of a line, from 1, and a column.
+func (s *Source) offset(line, column int) int32 {
+	if line == 1 {
+		return int32(column)
 	}
-	return b.String()
+	if line < 1 || line > len(s.lines)+1 {
+		return nowhere
+	}
+	return s.lines[line-2] + int32(column)
 }
+
+// slice returns the text of a token.
+func (s *Source) slice(t token) string { return string(s.text[t.start:t.end]) }

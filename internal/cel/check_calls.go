@@ -1,0 +1,164 @@
+package cel
+
+import "apichain/internal/cel/syntax"
+
+// A call has a name and the types of its arguments, and a function of that name has overloads. Those whose types agree with the
+// arguments are kept, all of them, since an argument that is dyn may turn out to be of any type; which one it is then, the evaluator
+// sees. Overloads are tried in the order in which libraries have declared them, and what one has bound stays bound for the next, as
+// upstream has it: the type of a call, and texts of faults, depend on that.
+
+// call checks a call: of a function, of a member of what is on the left of the dot, or of a function whose name has dots.
+func (c *checker) call(e *syntax.Expr) {
+	if e.Name == "_?._" {
+		c.optionalSelect(e)
+		return
+	}
+	// Arguments come before the receiver: upstream reports what is wrong with them first, and numbers type variables so.
+	for _, a := range e.Args {
+		c.check(a)
+	}
+	name := e.Name
+	if e.Operand != nil {
+		if prefix, _, ok := qualified(e.Operand); ok {
+			if f := c.env.functions[prefix+"."+e.Name]; f != nil {
+				e.Name, e.Operand = f.Name, nil
+				c.overload(e, f)
+				return
+			}
+		}
+		c.check(e.Operand)
+	} else if name != "" && name[0] == '.' {
+		name = name[1:]
+	}
+	f := c.env.functions[name]
+	if f == nil {
+		c.undeclared(e.ID, e.Name)
+		return
+	}
+	e.Name = f.Name
+	c.overload(e, f)
+}
+
+// optionalSelect checks a.?b, which is a call with the name of the field as a literal.
+func (c *checker) optionalSelect(e *syntax.Expr) {
+	if len(e.Args) != 2 || e.Operand != nil {
+		member := ""
+		if e.Operand != nil {
+			member = " member call with"
+		}
+		c.fault(e.ID, "unsupported optional field selection: incorrect signature.%s argument count: %d", member, len(e.Args))
+		c.types[e.ID] = ErrorType
+		return
+	}
+	name, ok := e.Args[1].Value.(string)
+	if !ok || e.Args[1].Kind != syntax.Literal {
+		c.fault(e.Args[1].ID, "unsupported optional field selection: %v", e.Args[1].Value)
+		c.types[e.ID] = ErrorType
+		return
+	}
+	c.set(e, c.resolve(c.field(e.ID, e.Args[0], name, true), false))
+	c.refs[e.ID] = &Ref{Name: e.Name, Slot: -1, Overloads: []*Overload{{ID: "select_optional_field"}}}
+}
+
+// overload finds which overloads of f the arguments agree with. All of them are kept, since an argument may be dyn; the type of the
+// call is that of the first, or dyn if another has a different one.
+func (c *checker) overload(e *syntax.Expr, f *Function) {
+	base := len(c.arguments)
+	defer func() { c.arguments = c.arguments[:base] }()
+	member := e.Operand != nil
+	if member {
+		c.arguments = append(c.arguments, c.types[e.Operand.ID])
+	}
+	for _, a := range e.Args {
+		c.arguments = append(c.arguments, c.types[a.ID])
+	}
+	arguments := c.arguments[base:len(c.arguments):len(c.arguments)]
+
+	if f.Name == "_&&_" || f.Name == "_||_" {
+		c.logic(e, f, arguments)
+		return
+	}
+	var result *Type
+	c.candidates = c.candidates[:0]
+	for i := range f.Overloads {
+		o := &f.Overloads[i]
+		if o.Member != member {
+			continue
+		}
+		want, returns := c.instance(o)
+		if !c.agreeAll(arguments, want) {
+			continue
+		}
+		c.candidates = append(c.candidates, o)
+		switch returns = c.resolve(returns, false); {
+		case result == nil:
+			result = returns
+		case !result.dynamic() && !returns.exactly(result):
+			result = DynType
+		}
+	}
+	if result == nil {
+		for i, t := range arguments {
+			arguments[i] = c.resolve(t, true)
+		}
+		c.fault(e.ID, "found no matching overload for '%s' applied to '%s'", f.Name, signature(arguments, member))
+		c.types[e.ID] = ErrorType
+		return
+	}
+	c.set(e, result)
+	c.refs[e.ID] = &Ref{Name: f.Name, Slot: -1, Overloads: append([]*Overload(nil), c.candidates...)}
+}
+
+// logic checks && and ||, each of whose arguments is reported on its own.
+func (c *checker) logic(e *syntax.Expr, f *Function, arguments []*Type) {
+	c.types[e.ID] = BoolType
+	for i, t := range arguments {
+		if !c.agree(t, BoolType) {
+			c.mismatch(e.Args[i], BoolType, t)
+			c.types[e.ID] = ErrorType
+		}
+	}
+	c.refs[e.ID] = &Ref{Name: f.Name, Slot: -1, Overloads: []*Overload{&f.Overloads[0]}}
+}
+
+// instance returns the arguments and the result of an overload with fresh variables in place of its type parameters.
+func (c *checker) instance(o *Overload) ([]*Type, *Type) {
+	generic := o.Result.generic()
+	for _, a := range o.Args {
+		generic = generic || a.generic()
+	}
+	if !generic {
+		return o.Args, o.Result
+	}
+	var fresh parameters
+	arguments := make([]*Type, len(o.Args))
+	result := fresh.replace(c, o.Result)
+	for i, a := range o.Args {
+		arguments[i] = fresh.replace(c, a)
+	}
+	return arguments, result
+}
+
+// parameters are the type parameters of an overload, with the variables that stand for them.
+type parameters []struct {
+	name     string
+	variable *Type
+}
+
+// replace returns t with variables in place of parameters.
+func (p *parameters) replace(c *checker, t *Type) *Type {
+	if t.Kind != Param {
+		return t.replace(func(q *Type) *Type { return p.replace(c, q) })
+	}
+	for _, known := range *p {
+		if known.name == t.Name {
+			return known.variable
+		}
+	}
+	v := c.fresh()
+	*p = append(*p, struct {
+		name     string
+		variable *Type
+	}{t.Name, v})
+	return v
+}

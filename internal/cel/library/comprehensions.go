@@ -1,0 +1,113 @@
+package library
+
+import (
+	"apichain/internal/cel"
+	"apichain/internal/cel/syntax"
+)
+
+// Comprehensions has the macros of two variables: the index and the item of a list, or the key and the value of a map. Those that
+// make maps do so by a function that no expression can name.
+func Comprehensions() *cel.Library {
+	k, v := cel.ParamOf("K"), cel.ParamOf("V")
+	dict := cel.MapOf(k, v)
+	l := &cel.Library{Name: "cel.lib.ext.comprev2", Functions: []cel.Function{{Name: "cel.@mapInsert", Overloads: []cel.Overload{
+		more(global("@mapInsert_map_key_value", dict, dict, k, v), func(a []cel.Value) cel.Value {
+			return cel.MapInsert(a[0], a[1], a[2])
+		}),
+		two(global("@mapInsert_map_map", dict, dict, dict), insertAll),
+	}}}}
+	for _, m := range []struct {
+		name     string
+		from, to int // how many arguments
+		fill     filler
+	}{
+		{"all", 3, 3, fillAll}, {"exists", 3, 3, fillExists}, {"existsOne", 3, 3, fillExistsOne}, {"exists_one", 3, 3, fillExistsOne},
+		{"transformList", 3, 4, fillList}, {"transformMap", 3, 4, fillMap}, {"transformMapEntry", 3, 4, fillEntries},
+	} {
+		for n := m.from; n <= m.to; n++ {
+			l.Macros = append(l.Macros, syntax.Macro{Name: m.name, Member: true, Args: n, Expand: twoVariables(m.fill)})
+		}
+	}
+	return l
+}
+
+// insertAll puts all entries of one map into another.
+func insertAll(into, from cel.Value) cel.Value {
+	from.Entries(func(key, value cel.Value) bool {
+		into = cel.MapInsert(into, key, value)
+		return into.Kind() != cel.Error
+	})
+	return into
+}
+
+// filler sets what a comprehension does with the arguments behind the variables.
+type filler func(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr)
+
+// twoVariables returns the expansion of a macro.
+func twoVariables(fill filler) func(*syntax.Expander, *syntax.Expr, []*syntax.Expr) (*syntax.Expr, *syntax.Fault) {
+	return func(x *syntax.Expander, operand *syntax.Expr, args []*syntax.Expr) (*syntax.Expr, *syntax.Fault) {
+		for _, a := range args[:2] {
+			if a.Kind != syntax.Ident {
+				return nil, x.Fault(a, "argument must be a simple name")
+			}
+		}
+		if args[0].Name == args[1].Name {
+			return nil, x.Fault(args[1], "duplicate variable name: "+args[0].Name)
+		}
+		for _, a := range args[:2] {
+			// Of the names that are not allowed for variables the older one can be written.
+			if _, fault := x.Variable(a, ""); fault != nil {
+				return nil, fault
+			}
+		}
+		c := syntax.Comprehension{Range: operand, Var: args[0].Name, Var2: args[1].Name, Accumulator: syntax.Accumulator}
+		fill(x, &c, args[2:])
+		return x.Fold(c), nil
+	}
+}
+
+// fillAll, fillExists and fillExistsOne are as those of one variable.
+func fillAll(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr) {
+	c.Init = x.Literal(true)
+	c.Condition = x.Call("@not_strictly_false", x.Accumulator())
+	c.Step = x.Call("_&&_", x.Accumulator(), args[0])
+	c.Result = x.Accumulator()
+}
+
+func fillExists(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr) {
+	c.Init = x.Literal(false)
+	c.Condition = x.Call("@not_strictly_false", x.Call("!_", x.Accumulator()))
+	c.Step = x.Call("_||_", x.Accumulator(), args[0])
+	c.Result = x.Accumulator()
+}
+
+func fillExistsOne(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr) {
+	c.Init = x.Literal(int64(0))
+	c.Condition = x.Literal(true)
+	c.Step = x.Call("_?_:_", args[0], x.Call("_+_", x.Accumulator(), x.Literal(int64(1))), x.Accumulator())
+	c.Result = x.Call("_==_", x.Accumulator(), x.Literal(int64(1)))
+}
+
+// gather makes a step for all items, or for those of which the first of two arguments is true.
+func gather(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr, step *syntax.Expr) {
+	if c.Step = step; len(args) == 2 {
+		c.Step = x.Call("_?_:_", args[0], step, x.Accumulator())
+	}
+	c.Condition, c.Result = x.Literal(true), x.Accumulator()
+}
+
+// fillList gathers values, fillMap values under the key of each, fillEntries maps.
+func fillList(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr) {
+	c.Init = x.List()
+	gather(x, c, args, x.Call("_+_", x.Accumulator(), x.List(args[len(args)-1])))
+}
+
+func fillMap(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr) {
+	c.Init = x.Map()
+	gather(x, c, args, x.Call("cel.@mapInsert", x.Accumulator(), x.Ident(c.Var), args[len(args)-1]))
+}
+
+func fillEntries(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr) {
+	c.Init = x.Map()
+	gather(x, c, args, x.Call("cel.@mapInsert", x.Accumulator(), args[len(args)-1]))
+}

@@ -1,0 +1,90 @@
+package library
+
+import (
+	"math"
+
+	"apichain/internal/cel"
+)
+
+// What calls cost. Upstream counts the functions of Kubernetes by their names, whatever the overload: the functions below make
+// what a row says of that, what a call has cost and what one may cost. Sizes are what Value.Size says: characters of a string, items
+// of a list, bytes of an address. Where a row says nothing a call costs 1.
+
+// The prices of upstream: of a new list, of a new message, of a byte of a string that is walked over, of a byte of a regular
+// expression for each such step.
+const (
+	newList   = 10
+	newStruct = 40
+	perByte   = cel.TextFactor
+	perRegex  = cel.PatternFactor
+)
+
+// Cost and estimate are the forms that a row has.
+type (
+	cost     = func(args []cel.Value, result cel.Value) uint64
+	estimate = func(args []cel.Node) (cel.Range, *cel.Range)
+)
+
+// walk returns the cost of a walk over a size.
+func walk(size uint64) uint64 { return uint64(math.Ceil(float64(size) * perByte)) }
+
+// walkTwice returns the cost of two walks. Two are not twice one, since what is left of a unit counts as one.
+func walkTwice(size uint64) uint64 { return uint64(math.Ceil(float64(size) * 2 * perByte)) }
+
+// walked is the cost of a function that walks over its first argument, walkedTwice that of one that does so twice.
+func walked(args []cel.Value, _ cel.Value) uint64      { return walk(args[0].Size()) }
+func walkedTwice(args []cel.Value, _ cel.Value) uint64 { return walkTwice(args[0].Size()) }
+
+// mayWalk, mayWalkTwice and mayCopy are the estimates: what mayCopy returns is as long as what it got.
+func mayWalk(args []cel.Node) (cel.Range, *cel.Range) { return args[0].Size().Scale(perByte), nil }
+
+func mayWalkTwice(args []cel.Node) (cel.Range, *cel.Range) {
+	return args[0].Size().Scale(2 * perByte), nil
+}
+
+func mayCopy(args []cel.Node) (cel.Range, *cel.Range) {
+	size := args[0].Size()
+	return size.Scale(perByte), &size
+}
+
+// matched returns the cost of a regular expression of some length over a string: the longer the one is, the more a step over the
+// other costs, and an empty string is as one of one byte.
+func matched(text, pattern uint64) uint64 {
+	return uint64(math.Ceil((1.0+float64(text))*perByte)) * uint64(math.Ceil(float64(pattern)*perRegex))
+}
+
+// traversed returns the cost of a walk over a tree: 1 for what has no length.
+func traversed(v cel.Value) uint64 {
+	switch v.Kind() {
+	case cel.String:
+		return uint64(float64(len(v.Str())) * perByte)
+	case cel.Bytes:
+		return uint64(float64(len(v.Bytes())) * perByte)
+	case cel.List:
+		var sum uint64
+		for i := range v.Len() {
+			sum += traversed(v.At(i))
+		}
+		return sum
+	case cel.Map:
+		var sum uint64
+		v.Entries(func(key, value cel.Value) bool {
+			sum += traversed(key) + traversed(value)
+			return true
+		})
+		return sum
+	}
+	return 1
+}
+
+// equality returns what == may cost for the types of a library: 1.
+func equality(types ...*cel.Type) func(t *cel.Type, a, b cel.Node) (cel.Range, bool) {
+	return func(t *cel.Type, _, _ cel.Node) (cel.Range, bool) {
+		for _, own := range types {
+			if t == own {
+				return cel.Exactly(1), true
+			}
+		}
+		return cel.Range{}, false
+	}
+}

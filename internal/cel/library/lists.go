@@ -1,0 +1,165 @@
+package library
+
+import (
+	"apichain/internal/cel"
+)
+
+// elements are the types whose lists can be sorted, and summable those whose lists have a sum, beginning with zero.
+func elements() []*cel.Type {
+	return []*cel.Type{cel.IntType, cel.UintType, cel.DoubleType, cel.BoolType, cel.DurationType, cel.TimestampType, cel.StringType,
+		cel.BytesType}
+}
+
+func summable() map[*cel.Type]cel.Value {
+	return map[*cel.Type]cel.Value{cel.IntType: cel.IntOf(0), cel.UintType: cel.UintOf(0), cel.DoubleType: cel.DoubleOf(0),
+		cel.DurationType: cel.DurationOf(0)}
+}
+
+// Lists has the functions of lists that Kubernetes had first. includes is new in 1.37, and expressions have it that are stored.
+func Lists(includes bool) *cel.Library {
+	sorted := cel.Function{Name: "isSorted", Cost: traverse, Estimate: mayTraverse}
+	greatest := cel.Function{Name: "max", Cost: traverse, Estimate: mayTraverse}
+	least := cel.Function{Name: "min", Cost: traverse, Estimate: mayTraverse}
+	sum := cel.Function{Name: "sum", Cost: traverse, Estimate: mayTraverse}
+	zeros := summable()
+	for _, t := range elements() {
+		list, id := cel.ListOf(t), "list_"+t.Name
+		sorted.Overloads = append(sorted.Overloads, one(member(id+"_is_sorted_bool", cel.BoolType, list), isSorted))
+		greatest.Overloads = append(greatest.Overloads, one(member(id+"_max_"+t.Name, t, list), extreme("max", -1)))
+		least.Overloads = append(least.Overloads, one(member(id+"_min_"+t.Name, t, list), extreme("min", 1)))
+		if zero, ok := zeros[t]; ok {
+			sum.Overloads = append(sum.Overloads, one(member(id+"_sum_"+t.Name, t, list), func(v cel.Value) cel.Value {
+				return sumOf(v, zero)
+			}))
+		}
+	}
+	a := cel.ParamOf("A")
+	l := &cel.Library{Name: "kubernetes.lists", Functions: []cel.Function{sorted, sum, greatest, least,
+		{Name: "indexOf", Cost: traverse, Estimate: mayTraverse, Overloads: []cel.Overload{
+			two(member("list_a_index_of_int", cel.IntType, cel.ListOf(a), a), indexOf),
+		}},
+		{Name: "lastIndexOf", Cost: traverse, Estimate: mayTraverse, Overloads: []cel.Overload{
+			two(member("list_a_last_index_of_int", cel.IntType, cel.ListOf(a), a), lastIndexOf),
+		}},
+	}}
+	if includes {
+		l.Functions = append(l.Functions, cel.Function{Name: "includes", Cost: traverse, Estimate: mayInclude,
+			Overloads: []cel.Overload{two(member("list_includes_dyn_dyn", cel.BoolType, cel.DynType, cel.DynType), includesValue)}})
+	}
+	return l
+}
+
+// traverse is the cost of a walk over the list, or the string that has a function of the same name.
+func traverse(args []cel.Value, _ cel.Value) uint64 { return traversed(args[0]) }
+
+// mayTraverse is the estimate: 1 for each item, and a walk over those that are strings or bytes.
+func mayTraverse(args []cel.Node) (cel.Range, *cel.Range) {
+	size, item := args[0].Size(), args[0].Item()
+	if item == nil {
+		return size.Scale(perByte), nil
+	}
+	return size.Times(perItem(item)), nil
+}
+
+func perItem(item cel.Node) cel.Range {
+	c := cel.Exactly(1)
+	if k := item.Type().Kind; k == cel.String || k == cel.Bytes {
+		c = c.Plus(item.Size().Scale(perByte))
+	}
+	return c
+}
+
+// mayInclude is mayTraverse for what may be no list: the worst is one, each item of which costs 1.
+func mayInclude(args []cel.Node) (cel.Range, *cel.Range) {
+	if item := args[0].Item(); item != nil {
+		return args[0].Size().Times(perItem(item)), nil
+	}
+	return args[0].Size(), nil
+}
+
+// same reports whether two values are equal; what cannot be compared is not.
+func same(a, b cel.Value) bool { return cel.Equal(a, b).Bool() }
+
+// ordered reports whether values of v's kind have an order.
+func ordered(v cel.Value) bool {
+	switch v.Kind() {
+	case cel.Bool, cel.Int, cel.Uint, cel.Double, cel.String, cel.Bytes, cel.Timestamp, cel.Duration:
+		return true
+	}
+	return false
+}
+
+// compares reports whether a compares as c with b: -1, 0 or 1. Two values of kinds that have no common order do not (upstream).
+func compares(a, b cel.Value, c int) bool {
+	is, err := cel.Compare(a, b)
+	return err == nil && is == c
+}
+
+func isSorted(list cel.Value) cel.Value {
+	for i := range list.Len() {
+		if !ordered(list.At(i)) {
+			return noOverload()
+		}
+		if i > 0 && compares(list.At(i-1), list.At(i), 1) {
+			return cel.False
+		}
+	}
+	return cel.True
+}
+
+// extreme returns the function that finds the value which another is replaced by if they compare as worse.
+func extreme(name string, worse int) func(cel.Value) cel.Value {
+	return func(list cel.Value) cel.Value {
+		var found cel.Value
+		for i := range list.Len() {
+			next := list.At(i)
+			if !ordered(next) {
+				return noOverload()
+			}
+			if i == 0 || compares(found, next, worse) {
+				found = next
+			}
+		}
+		if list.Len() == 0 {
+			return cel.Failf("%s called on empty list", name)
+		}
+		return found
+	}
+}
+
+// sumOf adds all items to zero. An error ends it.
+func sumOf(list, zero cel.Value) cel.Value {
+	sum := zero
+	for i := range list.Len() {
+		if sum = cel.Add(sum, list.At(i)); sum.Kind() == cel.Error {
+			break
+		}
+	}
+	return sum
+}
+
+func indexOf(list, item cel.Value) cel.Value {
+	for i := range list.Len() {
+		if same(list.At(i), item) {
+			return cel.IntOf(int64(i))
+		}
+	}
+	return cel.IntOf(-1)
+}
+
+func lastIndexOf(list, item cel.Value) cel.Value {
+	for i := list.Len() - 1; i >= 0; i-- {
+		if same(list.At(i), item) {
+			return cel.IntOf(int64(i))
+		}
+	}
+	return cel.IntOf(-1)
+}
+
+// includesValue reports whether a list has an item, or whether what is no list is that item.
+func includesValue(v, item cel.Value) cel.Value {
+	if v.Kind() != cel.List {
+		return cel.BoolOf(same(v, item))
+	}
+	return cel.BoolOf(indexOf(v, item).Int() >= 0)
+}

@@ -1,0 +1,47 @@
+package library
+
+import (
+	"errors"
+
+	"apichain/internal/cel"
+)
+
+// The forms of rows: global is a function of its arguments, member one that is called on the first of them.
+func global(id string, result *cel.Type, args ...*cel.Type) cel.Overload {
+	return cel.Overload{ID: id, Args: args, Result: result}
+}
+
+func member(id string, result *cel.Type, args ...*cel.Type) cel.Overload {
+	return cel.Overload{ID: id, Member: true, Args: args, Result: result}
+}
+
+// one, two and more give a row what it does: with one argument, with two, with any number.
+func one(o cel.Overload, f func(cel.Value) cel.Value) cel.Overload {
+	o.Unary = f
+	return o
+}
+
+func two(o cel.Overload, f func(a, b cel.Value) cel.Value) cel.Overload {
+	o.Binary = f
+	return o
+}
+
+func more(o cel.Overload, f func(args []cel.Value) cel.Value) cel.Overload {
+	o.Call = f
+	return o
+}
+
+// errNoOverload is the error of a value that a function cannot do with.
+var errNoOverload = errors.New("no such overload")
+
+// noOverload returns it as a value.
+func noOverload() cel.Value { return cel.Fail(errNoOverload) }
+
+// texts returns a list of strings.
+func texts(list []string) cel.Value {
+	values := make([]cel.Value, len(list))
+	for i, s := range list {
+		values[i] = cel.StringOf(s)
+	}
+	return cel.ListValue(values)
+}

@@ -1,0 +1,62 @@
+package library
+
+import (
+	"math"
+
+	"apichain/internal/cel"
+)
+
+// Sets has the functions that take lists for sets: sets.contains, sets.equivalent and sets.intersects. Each looks at the items of
+// one list for each of the other, and costs that.
+func Sets() *cel.Library {
+	list := cel.ListOf(cel.ParamOf("T"))
+	row := func(name string, passes float64, f func(a, b cel.Value) cel.Value) cel.Function {
+		o := two(global("list_sets_"+name+"_list", cel.BoolType, list, list), f)
+		o.Cost = func(args []cel.Value, _ cel.Value) uint64 {
+			return sum(1, uint64(float64(args[0].Size()*args[1].Size())*passes))
+		}
+		o.Estimate = func(args []cel.Node) (cel.Range, *cel.Range) {
+			return args[0].Size().Times(args[1].Size()).Scale(passes).Plus(cel.Exactly(1)), nil
+		}
+		return cel.Function{Name: "sets." + name, Overloads: []cel.Overload{o}}
+	}
+	return &cel.Library{Name: "cel.lib.ext.sets", Functions: []cel.Function{
+		row("contains", 1, setContains),
+		row("intersects", 1, func(a, b cel.Value) cel.Value {
+			for i := range a.Len() {
+				if indexOf(b, a.At(i)).Int() >= 0 {
+					return cel.True
+				}
+			}
+			return cel.False
+		}),
+		row("equivalent", 2, func(a, b cel.Value) cel.Value {
+			return cel.BoolOf(setContains(a, b).Bool() && setContains(b, a).Bool())
+		}),
+	}}
+}
+
+// setContains reports whether all items of b are in a.
+func setContains(a, b cel.Value) cel.Value {
+	for i := range b.Len() {
+		if indexOf(a, b.At(i)).Int() < 0 {
+			return cel.False
+		}
+	}
+	return cel.True
+}
+
+// sum adds, product multiplies; what does not fit is math.MaxUint64.
+func sum(a, b uint64) uint64 {
+	if b > math.MaxUint64-a {
+		return math.MaxUint64
+	}
+	return a + b
+}
+
+func product(a, b uint64) uint64 {
+	if b != 0 && a > math.MaxUint64/b {
+		return math.MaxUint64
+	}
+	return a * b
+}

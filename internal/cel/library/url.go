@@ -1,0 +1,100 @@
+package library
+
+import (
+	"net/url"
+
+	"apichain/internal/cel"
+)
+
+// URLType is the type of a URL. Upstream has it for a message.
+var URLType = cel.ObjectOf("kubernetes.URL")
+
+// location is the value of that type.
+type location struct{ *url.URL }
+
+// Equal reports whether two are written the same.
+func (l location) Equal(other cel.Value) cel.Value {
+	if o, ok := other.Ref().(location); ok {
+		return cel.BoolOf(l.String() == o.String())
+	}
+	return noOverload()
+}
+
+// Size is 1: URLs have no length.
+func (l location) Size() uint64 { return 1 }
+
+// parseURL takes absolute URLs and absolute paths, as the line of a request has them. A # of such a line is a part of the path, but
+// what is returned has a fragment.
+func parseURL(s string) (*url.URL, error) {
+	if _, err := url.ParseRequestURI(s); err != nil {
+		return nil, err
+	}
+	return url.Parse(s)
+}
+
+// isURL asks the first of the two alone.
+func isURL(v cel.Value) cel.Value {
+	_, err := url.ParseRequestURI(v.Str())
+	return cel.BoolOf(err == nil)
+}
+
+func stringToURL(v cel.Value) cel.Value {
+	u, err := parseURL(v.Str())
+	if err != nil {
+		return cel.Failf("URL parse error during conversion from string: %v", err)
+	}
+	return cel.OpaqueValue(URLType, location{u})
+}
+
+// query returns the parameters: a list of values for each.
+func query(u *url.URL) cel.Value {
+	values := u.Query()
+	keys, lists := make([]cel.Value, 0, len(values)), make([]cel.Value, 0, len(values))
+	for name, list := range values {
+		keys, lists = append(keys, cel.StringOf(name)), append(lists, texts(list))
+	}
+	return cel.MapValue(keys, lists)
+}
+
+// URLs has url(string) and the parts of a URL.
+func URLs() *cel.Library {
+	// part makes a function that returns a part.
+	part := func(name, id string, f func(*url.URL) string) cel.Function {
+		return cel.Function{Name: name, Overloads: []cel.Overload{one(member(id, cel.StringType, URLType), func(v cel.Value) cel.Value {
+			l, ok := v.Ref().(location)
+			if !ok {
+				return noOverload()
+			}
+			return cel.StringOf(f(l.URL))
+		})}}
+	}
+	return &cel.Library{
+		Name: "kubernetes.urls",
+		// Two URLs are compared as texts, which are as long as what they were read from.
+		Equality: func(t *cel.Type, _, b cel.Node) (cel.Range, bool) {
+			size := cel.Exactly(1)
+			if b.Known() {
+				size = b.Size()
+			}
+			return cel.Range{Min: 1, Max: size.Max}.Scale(perByte), t == URLType
+		},
+		Functions: []cel.Function{
+			{Name: "url", Cost: walked, Estimate: mayCopy,
+				Overloads: []cel.Overload{one(global("string_to_url", URLType, cel.StringType), stringToURL)}},
+			{Name: "isURL", Overloads: []cel.Overload{one(global("is_url_string", cel.BoolType, cel.StringType), isURL)}},
+			part("getScheme", "url_get_scheme", func(u *url.URL) string { return u.Scheme }),
+			part("getHost", "url_get_host", func(u *url.URL) string { return u.Host }),
+			part("getHostname", "url_get_hostname", (*url.URL).Hostname),
+			part("getPort", "url_get_port", (*url.URL).Port),
+			part("getEscapedPath", "url_get_escaped_path", (*url.URL).EscapedPath),
+			{Name: "getQuery", Overloads: []cel.Overload{one(
+				member("url_get_query", cel.MapOf(cel.StringType, cel.ListOf(cel.StringType)), URLType), func(v cel.Value) cel.Value {
+					l, ok := v.Ref().(location)
+					if !ok {
+						return noOverload()
+					}
+					return query(l.URL)
+				})}},
+		},
+	}
+}

@@ -1,0 +1,530 @@
+package cel
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+
+	"apichain/internal/cel/syntax"
+)
+
+// A call is planned by what it may be: an operator that the planner knows itself, a function with one implementation for all of
+// its overloads, one overload, or one of several, which is chosen when the types of the arguments are there. All arguments of a
+// call of one or two are evaluated, whatever they are, and the call is paid for even if they are errors; of a call that is chosen
+// at run time, or has more arguments, the first error ends it, and it is not paid for. That is upstream's count.
+
+// planCall plans a call.
+func (p *planner) planCall(e *syntax.Expr) planned {
+	nodes := make([]planned, 0, len(e.Args)+1)
+	if e.Operand != nil {
+		nodes = append(nodes, p.plan(e.Operand))
+	}
+	for _, a := range e.Args {
+		nodes = append(nodes, p.plan(a))
+	}
+	if p.err != nil {
+		return nodes[0]
+	}
+	switch e.Name {
+	case "_&&_", "_||_":
+		return planned{run: p.logical(nodes, e.Name == "_||_")}
+	case "_?_:_":
+		a := &attribute{choose: p.observed(nodes[0]), yes: p.attributeOf(nodes[1]), no: p.attributeOf(nodes[2])}
+		return planned{attribute: a}
+	case "_==_", "_!=_":
+		return planned{run: p.equality(nodes, e.Name == "_!=_")}
+	case "_[_]":
+		return p.planIndex(e, nodes[0], nodes[1], false)
+	case "_?._", "_[?_]":
+		return p.planIndex(e, nodes[0], nodes[1], true)
+	}
+	if ref := p.checked.Refs[e.ID]; ref != nil && len(ref.Overloads) > 0 {
+		switch ref.Overloads[0].ID {
+		case "optional_or_optional", "optional_orValue_value":
+			return planned{run: p.otherwise(nodes, e.Name == "orValue")}
+		}
+	}
+	return p.planFunction(e, nodes)
+}
+
+// otherwise plans a.or(b) and a.orValue(b), which cost nothing, and do not evaluate b if a has a value.
+func (p *planner) otherwise(nodes []planned, value bool) runner {
+	first, second := p.observed(nodes[0]), p.observed(nodes[1])
+	return func(f *frame) Value {
+		v := first(f)
+		if !v.IsOptional() {
+			return NoSuchOverload(v)
+		}
+		inner, ok := v.Optional()
+		switch {
+		case !ok:
+			return second(f)
+		case value:
+			return inner
+		}
+		return v
+	}
+}
+
+// callee is the function that a call calls.
+type callee struct {
+	*Function
+	name     string
+	overload *Overload // if there is but one that it may be
+	cost     func(args []Value, result Value) uint64
+}
+
+// planFunction plans a call of a function of a library.
+func (p *planner) planFunction(e *syntax.Expr, nodes []planned) planned {
+	name := strings.TrimPrefix(e.Name, ".")
+	c := callee{Function: p.functions[name], name: name}
+	if c.Function == nil {
+		return p.fail(errors.New("no such overload: " + name))
+	}
+	c.cost = c.Function.Cost
+	if ref := p.checked.Refs[e.ID]; ref != nil && len(ref.Overloads) == 1 {
+		c.overload = ref.Overloads[0]
+		if c.overload.Cost != nil {
+			c.cost = c.overload.Cost
+		}
+	}
+	if n, ok := p.membership(c, nodes); ok {
+		return n
+	}
+	args := make([]runner, len(nodes))
+	for i, n := range nodes {
+		args[i] = p.observed(n)
+	}
+	if c.Regex != nil && len(nodes) > 1 && nodes[1].constant != nil && nodes[1].constant.kind == String {
+		re, err := regexp.Compile(nodes[1].constant.Str())
+		if err != nil {
+			return p.fail(err)
+		}
+		return planned{run: c.many(args, func(values []Value) Value { return c.Regex(re, values) })}
+	}
+	run := c.run(args)
+	if len(nodes) == 1 && nodes[0].constant != nil && conversion(name) {
+		v := run(&frame{limit: NoLimit, steps: firstSteps})
+		if v.kind == Error {
+			return p.fail(v.Err())
+		}
+		return constantNode(v)
+	}
+	return planned{run: run}
+}
+
+// conversion reports whether a function has the name of a type: of a constant it is a constant.
+func conversion(name string) bool {
+	switch name {
+	case "bool", "bytes", "double", "duration", "dyn", "int", "string", "timestamp", "type", "uint":
+		return true
+	}
+	return false
+}
+
+// run returns the closure of a call.
+func (c *callee) run(args []runner) runner {
+	o := c.overload
+	switch {
+	case c.Unary != nil && len(args) == 1:
+		return c.one(args[0], c.Unary)
+	case c.Binary != nil && len(args) == 2:
+		if fast := c.ints(args[0], args[1]); fast != nil {
+			return fast
+		}
+		return c.two(args[0], args[1], c.Binary)
+	case o != nil && o.Unary != nil && len(args) == 1:
+		want, unary := o.Args[0], o.Unary
+		return c.one(args[0], func(v Value) Value {
+			if !v.isA(want) {
+				return c.mismatch(v)
+			}
+			return unary(v)
+		})
+	case o != nil && o.Binary != nil && len(args) == 2:
+		wantA, wantB, binary := o.Args[0], o.Args[1], o.Binary
+		return c.two(args[0], args[1], func(a, b Value) Value {
+			if !a.isA(wantA) || !b.isA(wantB) {
+				return c.mismatch(a, b)
+			}
+			return binary(a, b)
+		})
+	}
+	return c.many(args, c.choose)
+}
+
+// choose calls the first overload whose arguments these are; of one that is known, that one.
+func (c *callee) choose(args []Value) Value {
+	if o := c.overload; o != nil {
+		if !o.takes(args) {
+			return c.mismatch(args...)
+		}
+		return o.call(args)
+	}
+	for i := range c.Overloads {
+		if o := &c.Overloads[i]; o.takes(args) {
+			return o.call(args)
+		}
+	}
+	return c.mismatch(args...)
+}
+
+// call calls an overload.
+func (o *Overload) call(args []Value) Value {
+	switch {
+	case o.Call != nil:
+		return o.Call(args)
+	case o.Unary != nil && len(args) == 1:
+		return o.Unary(args[0])
+	case o.Binary != nil && len(args) == 2:
+		return o.Binary(args[0], args[1])
+	}
+	return Fail(errOverload)
+}
+
+// takes reports whether args are of the types of an overload.
+func (o *Overload) takes(args []Value) bool {
+	if len(args) != len(o.Args) {
+		return false
+	}
+	for i, v := range args {
+		if !v.isA(o.Args[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// isA reports whether v may be given for an argument of a type. Of lists and maps the first item says what all are.
+func (v Value) isA(t *Type) bool {
+	switch t.Kind {
+	case Dyn, Any, Param:
+		return true
+	case List:
+		return v.kind == List && (v.Len() == 0 || v.At(0).isA(t.Params[0]))
+	case Map:
+		if v.kind != Map {
+			return false
+		}
+		fits := true
+		v.Entries(func(key, value Value) bool {
+			fits = key.isA(t.Params[0]) && value.isA(t.Params[1])
+			return false
+		})
+		return fits
+	case Object, Opaque:
+		return (v.kind == Object || v.kind == Opaque) && v.typ != nil && v.typ.Name == t.Name
+	}
+	return v.kind == t.Kind
+}
+
+// mismatch returns the error of arguments that no overload takes.
+func (c *callee) mismatch(args ...Value) Value {
+	names := make([]string, len(args))
+	for i, v := range args {
+		if v.kind == Error {
+			return v
+		}
+		names[i] = v.Type().TypeName()
+	}
+	return Fail(errors.New("no such overload: " + c.name + "(" + strings.Join(names, ", ") + ")"))
+}
+
+// one is a call of one argument.
+func (c *callee) one(arg runner, call func(Value) Value) runner {
+	return func(f *frame) Value {
+		v := arg(f)
+		if v.kind == Error && c.name != "@not_strictly_false" {
+			return c.pay(f, v, v, Value{}, 1)
+		}
+		if f.halted != nil || !f.look(v) {
+			return f.halt(ErrBudget)
+		}
+		return c.pay(f, call(v), v, Value{}, 1)
+	}
+}
+
+// two is a call of two arguments.
+func (c *callee) two(left, right runner, call func(a, b Value) Value) runner {
+	return func(f *frame) Value {
+		a, b := left(f), right(f)
+		if a.kind == Error {
+			return c.pay(f, a, a, b, 2)
+		}
+		if b.kind == Error {
+			return c.pay(f, b, a, b, 2)
+		}
+		if f.halted != nil || !f.look(a) || !f.look(b) || !c.affordable(f, a, b) {
+			return f.halt(ErrBudget)
+		}
+		return c.pay(f, call(a, b), a, b, 2)
+	}
+}
+
+// pay adds what a call of one or two arguments has cost, and returns its result.
+func (c *callee) pay(f *frame, result, a, b Value, n int) Value {
+	cost := uint64(1)
+	if c.cost != nil {
+		f.args = [2]Value{a, b}
+		cost = c.cost(f.args[:n], result)
+	}
+	if result.kind == Error && result.ref == ErrBudget || c.Makes && !f.made(result) {
+		return f.halt(ErrBudget)
+	}
+	return f.spend(cost, result)
+}
+
+// many is a call of any number of arguments, which ends with the first that is an error.
+func (c *callee) many(args []runner, call func([]Value) Value) runner {
+	return func(f *frame) Value {
+		values := make([]Value, len(args))
+		for i, arg := range args {
+			v := arg(f)
+			values[i] = v
+			if v.kind == Error {
+				if i < len(args)-1 {
+					return v
+				}
+				return f.spend(c.costOf(values, v), v)
+			}
+			if !f.look(v) {
+				return f.halt(ErrBudget)
+			}
+		}
+		if f.halted != nil || len(values) > 1 && !c.affordable(f, values...) {
+			return f.halt(ErrBudget)
+		}
+		result := call(values)
+		if result.kind == Error && result.ref == ErrBudget || c.Makes && !f.made(result) {
+			return f.halt(ErrBudget)
+		}
+		return f.spend(c.costOf(values, result), result)
+	}
+}
+
+// costOf returns what a call has cost.
+func (c *callee) costOf(args []Value, result Value) uint64 {
+	if c.cost == nil {
+		return 1
+	}
+	return c.cost(args, result)
+}
+
+// much is the length of a string, a list or a map from which on looking at it counts.
+const much = 256
+
+// look takes the steps that a call takes to go through an argument, and reports whether there were enough.
+func (f *frame) look(v Value) bool {
+	switch v.kind {
+	case String:
+		if n := len(v.Str()); n >= much {
+			f.steps -= int64(n / 64)
+		}
+	case Bytes, List, Map:
+		if n := v.Len(); n >= much {
+			f.steps -= int64(n / 8)
+		}
+	}
+	return f.steps >= 0
+}
+
+// made takes the steps for a result that somebody has made, an item or eight bytes each, and reports whether there were enough.
+func (f *frame) made(v Value) bool {
+	switch v.kind {
+	case String:
+		f.steps -= int64(len(v.Str()) / 8)
+	case List:
+		f.steps -= int64(v.Len())
+	}
+	return f.steps >= 0
+}
+
+// affordable reports whether a call that will cost much is within the limit, before it is made: what would be cancelled after it
+// need not be done. It asks for the cost where arguments are long; costs never become less by a result.
+func (c *callee) affordable(f *frame, args ...Value) bool {
+	if c.cost == nil {
+		return true
+	}
+	long := 0
+	for _, v := range args {
+		switch v.kind {
+		case String:
+			long += len(v.Str())
+		case Bytes, List, Map:
+			long += v.Len()
+		}
+	}
+	if long < 16*much {
+		return true
+	}
+	cost := c.cost(args, Value{})
+	return cost < much || cost <= f.limit-f.cost
+}
+
+// ints returns the closure of an operator on two ints, which needs no look at what it may be otherwise; nil for other calls.
+func (c *callee) ints(left, right runner) runner {
+	if c.overload == nil || !strings.HasSuffix(c.overload.ID, "_int64") {
+		return nil
+	}
+	// Which of -1, 0 and 1 the result of a comparison may be.
+	var less, same, greater bool
+	switch c.overload.ID {
+	case "less_int64":
+		less = true
+	case "less_equals_int64":
+		less, same = true, true
+	case "greater_int64":
+		greater = true
+	case "greater_equals_int64":
+		same, greater = true, true
+	default:
+		return nil
+	}
+	binary := c.Binary
+	return func(f *frame) Value {
+		a, b := left(f), right(f)
+		if a.kind != Int || b.kind != Int {
+			switch {
+			case a.kind == Error:
+				return f.spend(1, a)
+			case b.kind == Error:
+				return f.spend(1, b)
+			}
+			return f.spend(1, binary(a, b))
+		}
+		holds := same
+		if x, y := a.Int(), b.Int(); x < y {
+			holds = less
+		} else if x > y {
+			holds = greater
+		}
+		if f.cost++; f.cost > f.limit {
+			return f.halt(ErrBudget)
+		}
+		return BoolOf(holds)
+	}
+}
+
+// logical plans && and ||. The second is not evaluated if the first decides; an error counts only if neither does.
+func (p *planner) logical(nodes []planned, decides bool) runner {
+	terms := make([]runner, len(nodes))
+	for i, n := range nodes {
+		terms[i] = p.observed(n)
+	}
+	return func(f *frame) Value {
+		var failed Value
+		ok := true
+		for _, term := range terms {
+			v := term(f)
+			switch {
+			case v.kind == Bool && v.Bool() == decides:
+				return v
+			case v.kind == Bool:
+			case f.halted != nil:
+				return v
+			case ok:
+				failed, ok = NoSuchOverload(v), false
+			}
+		}
+		if !ok {
+			return failed
+		}
+		return BoolOf(!decides)
+	}
+}
+
+// equality plans == and !=. != of what cannot be compared is true.
+func (p *planner) equality(nodes []planned, differ bool) runner {
+	left, right := p.observed(nodes[0]), p.observed(nodes[1])
+	c := &callee{Function: &Function{}, cost: lesserSize}
+	if !differ {
+		c.cost = sameCost
+	}
+	return func(f *frame) Value {
+		a, b := left(f), right(f)
+		switch {
+		case a.kind == Error:
+			return c.pay(f, a, a, b, 2)
+		case b.kind == Error:
+			return c.pay(f, b, a, b, 2)
+		}
+		if f.halted != nil || !f.look(a) || !f.look(b) {
+			return f.halt(ErrBudget)
+		}
+		v := equal(a, b, &f.steps)
+		if f.steps < 0 {
+			return f.halt(ErrBudget)
+		}
+		if differ {
+			v = BoolOf(v != True)
+		} else if a.kind == Opaque && !a.IsOptional() {
+			// Whatever size the value of a library has: upstream asks one for ==, and its size for !=.
+			return f.spend(1, v)
+		}
+		return c.pay(f, v, a, b, 2)
+	}
+}
+
+// sameCost is lesserSize but for values of libraries, which cost 1 to compare, but not where they are to differ.
+func sameCost(args []Value, result Value) uint64 {
+	if _, ok := args[0].ref.(Owned); ok && args[0].kind == Opaque {
+		return 1
+	}
+	return lesserSize(args, result)
+}
+
+// membership plans in for a list of constants: upstream makes a set of it, and asks nothing for the look.
+func (p *planner) membership(c callee, nodes []planned) (planned, bool) {
+	if c.overload == nil || c.overload.ID != "in_list" || nodes[1].constant == nil {
+		return planned{}, false
+	}
+	list := *nodes[1].constant
+	if list.Len() == 0 {
+		return constantNode(False), true
+	}
+	set := map[scalar]bool{}
+	for i, n := 0, list.Len(); i < n; i++ {
+		item := list.At(i)
+		switch item.kind {
+		case Bool, Double, Int, String, Uint:
+		default:
+			return planned{}, false
+		}
+		for _, v := range append(asNumbers(item), item) {
+			if k, ok := scalarOf(v); ok {
+				set[k] = true
+			}
+		}
+	}
+	arg := p.observed(nodes[0])
+	return planned{run: func(f *frame) Value {
+		v := arg(f)
+		if v.kind == Error {
+			return v
+		}
+		k, ok := scalarOf(v)
+		return BoolOf(ok && set[k])
+	}}, true
+}
+
+// asNumbers returns a number as the other types of numbers, doubles without a fraction also as those without one. A double is
+// taken for a whole number even if it is not quite that number.
+func asNumbers(v Value) []Value {
+	switch v.kind {
+	case Int:
+		same := []Value{DoubleOf(float64(v.Int()))}
+		if v.Int() >= 0 {
+			same = append(same, UintOf(v.num))
+		}
+		return same
+	case Uint:
+		same := []Value{DoubleOf(float64(v.num))}
+		if v.Int() >= 0 {
+			same = append(same, IntOf(v.Int()))
+		}
+		return same
+	case Double:
+		return sameNumbers(v)
+	}
+	return nil
+}

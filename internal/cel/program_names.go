@@ -1,0 +1,382 @@
+package cel
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"apichain/internal/cel/syntax"
+)
+
+// An attribute is a value and the way from there: self.items[i].name. Upstream resolves such a way as one thing, and so do costs:
+// the value at its beginning 1, each step 1, whether or not it leads anywhere. A ternary is an attribute too, whose two ends grow
+// together: (c ? a : b).x looks for x in the one that was chosen. What is only resolved, as the branches of a ternary and the
+// indices of other attributes, does not pay for its beginning.
+
+// attribute is a way to a value. One of root and choose is set.
+type attribute struct {
+	root   runner     // of the value where it begins
+	steps  []step     // the way from there
+	choose runner     // the condition of a ternary
+	yes    *attribute // and its branches
+	no     *attribute
+	test   bool // the last step is has()
+	slot   int  // of the variable that root is, -1 for anything else
+	local  bool // slot is that of a comprehension's variable
+	hidden bool // the steps are not paid for
+}
+
+// step is one field or index.
+type step struct {
+	key      Value  // if it is known
+	field    *Field // of the object of a schema, if its type is known
+	index    runner // if not: it is computed, and what it costs it says itself
+	optional bool   // a.?b, a[?b]: what is absent is an optional without a value
+	test     bool   // has(a.b): only whether it is there
+	native   bool   // index is what a variable leads to, which upstream has not made a value of
+}
+
+// planIdent plans a name: of a constant, of a variable, or of a comprehension's.
+func (p *planner) planIdent(e *syntax.Expr) planned {
+	ref := p.checked.Refs[e.ID]
+	if ref != nil && ref.Constant != nil {
+		if ref.Constant.kind == TypeKind && unknownType(ref.Name) {
+			return p.fail(errors.New("reference to undefined type: " + ref.Name))
+		}
+		return constantNode(*ref.Constant)
+	}
+	if ref != nil && ref.Slot >= 0 {
+		slot := ref.Slot
+		// A variable that a comprehension's hides is written .x; upstream's count loses sight of the steps from it.
+		hidden := slices.ContainsFunc(p.scope, func(l bound) bool { return l.name == ref.Name })
+		return planned{attribute: &attribute{root: func(f *frame) Value { return f.vars[slot] }, slot: slot, hidden: hidden}}
+	}
+	for i := len(p.scope) - 1; i >= 0; i-- {
+		l := p.scope[i]
+		if l.name != e.Name {
+			continue
+		}
+		if l.begin == nil {
+			return planned{attribute: &attribute{root: func(f *frame) Value { return f.locals[l.slot] }, slot: l.slot, local: true}}
+		}
+		return planned{attribute: &attribute{root: func(f *frame) Value {
+			if f.locals[l.slot].kind == pending {
+				f.locals[l.slot] = l.begin(f)
+			}
+			return f.locals[l.slot]
+		}, slot: -1}}
+	}
+	return constantNode(Failf("no such attribute(s): %s", e.Name))
+}
+
+// unknownType reports whether a name is that of a type which the checker knows and the evaluator does not, in upstream.
+func unknownType(name string) bool {
+	switch name {
+	case "google.protobuf.Timestamp", "google.protobuf.Duration":
+		return false
+	case "timestamp", "duration":
+		return true
+	}
+	return strings.HasPrefix(name, "google.protobuf.")
+}
+
+// attributeOf returns n as an attribute that a step may be added to.
+func (p *planner) attributeOf(n planned) *attribute {
+	if n.attribute != nil {
+		return n.attribute
+	}
+	return &attribute{root: p.observed(n), slot: -1}
+}
+
+// planSelect plans a.b and has(a.b).
+func (p *planner) planSelect(e *syntax.Expr) planned {
+	a := p.attributeOf(p.plan(e.Operand))
+	s := step{key: StringOf(e.Name), test: e.Test}
+	if t := p.checked.Types[e.Operand.ID]; t != nil && t.Kind == Object {
+		s.field = t.fieldNamed(e.Name)
+	}
+	a.add(s)
+	a.test = e.Test
+	return planned{attribute: a}
+}
+
+// planIndex plans a[b], and a.?b and a[?b], which are optional.
+func (p *planner) planIndex(e *syntax.Expr, operand, index planned, optional bool) planned {
+	a := p.attributeOf(operand)
+	s := step{optional: optional}
+	switch {
+	case index.constant != nil:
+		s.key = *index.constant
+		if name, ok := noKey(s.key); ok {
+			return p.fail(errors.New("invalid qualifier type: " + name))
+		}
+	case index.attribute != nil:
+		// The index is resolved for this step, which is what is paid for.
+		s.index = index.attribute.resolve()
+		s.native = index.attribute.slot >= 0 && !index.attribute.local
+	default:
+		s.index = index.run
+	}
+	a.add(s)
+	return planned{attribute: a}
+}
+
+// add makes the way one step longer.
+func (a *attribute) add(s step) {
+	if a.choose != nil {
+		a.yes.add(s)
+		a.no.add(s)
+		return
+	}
+	a.steps = append(a.steps, s)
+}
+
+// observed returns the closure of an attribute that is an expression of its own.
+func (a *attribute) observed() runner {
+	run := a.resolve()
+	switch {
+	case a.choose != nil && a.test:
+		// Upstream takes off what has() has not paid at the beginning, also where there was nothing to pay.
+		return func(f *frame) Value {
+			v := run(f)
+			f.cost--
+			return v
+		}
+	case a.choose != nil, a.test:
+		return run
+	case a.slot >= 0 && !a.hidden && !slices.ContainsFunc(a.steps, func(s step) bool { return s.field == nil || s.optional }):
+		return a.fields(run)
+	}
+	return func(f *frame) Value { return f.spend(1, run(f)) }
+}
+
+// fields returns the closure of the most frequent of attributes: fields of a schema's objects below a variable. otherwise resolves
+// it if something else turns out to be there.
+func (a *attribute) fields(otherwise runner) runner {
+	slot, local, steps, cost := a.slot, a.local, a.steps, uint64(len(a.steps)+1)
+	return func(f *frame) Value {
+		from := f.vars
+		if local {
+			from = f.locals
+		}
+		at := from[slot]
+		for i := range steps {
+			m, ok := at.ref.(map[string]any)
+			if !ok || at.typ == nil || at.typ.Kind != Object {
+				return f.spend(1, otherwise(f))
+			}
+			field := steps[i].field
+			x := m[field.Key]
+			if x == nil {
+				return f.spend(uint64(i+2), missing(steps[i].key))
+			}
+			if n, ok := x.(int64); ok && field.Type.Kind == Int {
+				at = Value{kind: Int, num: uint64(n)}
+			} else {
+				at = Of(x, field.Type)
+			}
+		}
+		if f.cost += cost; f.cost > f.limit {
+			return f.halt(ErrBudget)
+		}
+		return at
+	}
+}
+
+// resolve returns the closure of an attribute that pays for its steps alone.
+func (a *attribute) resolve() runner {
+	if a.choose != nil {
+		choose, yes, no := a.choose, a.yes.resolve(), a.no.resolve()
+		return func(f *frame) Value {
+			switch c := choose(f); {
+			case c == True:
+				return yes(f)
+			case c == False:
+				return no(f)
+			default:
+				return NoSuchOverload(c)
+			}
+		}
+	}
+	root, steps, hidden := a.root, a.steps, a.hidden
+	if len(steps) == 0 {
+		return root
+	}
+	return func(f *frame) Value {
+		v := root(f)
+		if v.kind == Error {
+			return v
+		}
+		cost := f.cost
+		v = f.walk(v, steps)
+		if hidden {
+			f.cost = cost
+		}
+		return v
+	}
+}
+
+// presence is what a step found.
+type presence uint8
+
+const (
+	there presence = iota
+	absent
+	broken // the value is an error: the step was not possible
+)
+
+// walk goes from v the way of steps. From the first optional on, what is absent is an empty optional, and costs nothing; what is
+// found at the end is an optional with a value.
+func (f *frame) walk(v Value, steps []step) Value {
+	optional := false
+	if v.IsOptional() {
+		inner, ok := v.Optional()
+		if !ok {
+			if steps[len(steps)-1].test {
+				return False
+			}
+			return v
+		}
+		v, optional = inner, true
+	}
+	for i := range steps {
+		s := &steps[i]
+		optional = optional || s.optional
+		key := s.key
+		var found presence
+		next := Value{kind: Error}
+		if s.index != nil {
+			key = s.index(f)
+			if key.kind == Error {
+				next, found = key, broken
+			} else if name, ok := noKey(key); ok {
+				if s.native && key.kind == Null {
+					name = "<nil>"
+				}
+				next, found = Failf("invalid qualifier type: %s", name), broken
+			}
+		}
+		if found == there {
+			next, found = find(v, s.field, key)
+		}
+		if found == there || !optional {
+			if f.cost++; f.cost > f.limit {
+				return f.halt(ErrBudget)
+			}
+		}
+		switch {
+		case found == broken:
+			return next
+		case s.test:
+			return BoolOf(found == there)
+		case found == absent && optional:
+			if steps[len(steps)-1].test {
+				return False
+			}
+			return None
+		case found == absent:
+			return unset(v, key)
+		}
+		v = next
+	}
+	if optional && v.kind != Error {
+		return Some(v)
+	}
+	return v
+}
+
+// find looks for a key in v. field is that of the key if the schema has one and v is of the schema.
+func find(v Value, field *Field, key Value) (Value, presence) {
+	switch v.kind {
+	case Error:
+		return v, broken
+	case Map:
+		if m, ok := v.ref.(map[string]any); ok && field != nil && v.typ != nil && v.typ.Kind == Object {
+			x := m[field.Key]
+			if x == nil {
+				return Value{}, absent
+			}
+			return present(Of(x, field.Type))
+		}
+		if found, ok := v.Find(key); ok {
+			return present(found)
+		}
+	case List:
+		i, err := listIndex(key)
+		if err != nil {
+			return Fail(err), broken
+		}
+		if i >= 0 && i < int64(v.Len()) {
+			return v.Get(key), there
+		}
+	case Object:
+		if found, ok := v.Find(key); ok {
+			return present(found)
+		}
+	}
+	return Value{}, absent
+}
+
+// present returns what was found, which may be what its schema does not allow.
+func present(v Value) (Value, presence) {
+	if v.kind == Error {
+		return v, broken
+	}
+	return v, there
+}
+
+// unset returns what a step makes of what is absent: an error, but for a field of a message that an expression built, which is
+// null, or the zero value that its type has.
+func unset(v, key Value) Value {
+	switch v.kind {
+	case List:
+		return Failf("index out of bounds: %v", key)
+	case Object:
+		if _, ok := v.ref.(*built); ok {
+			if f := v.typ.Fields[key.Str()]; f != nil && f.Type.Kind == String {
+				return StringOf("")
+			}
+			return NullValue
+		}
+	}
+	return missing(key)
+}
+
+// missing returns the error of a key that is not there.
+func missing(key Value) Value { return Fail(errors.New("no such key: " + key.String())) }
+
+// noKey returns what upstream calls a value that no list, map or object has an index for.
+func noKey(v Value) (name string, ok bool) {
+	switch v.kind {
+	case String, Int, Uint, Bool, Double:
+		return "", false
+	}
+	return goType(v), true
+}
+
+// goType returns the name of the type that upstream has for a value, which some messages show.
+func goType(v Value) string {
+	switch v.ref.(type) {
+	case []any:
+		if v.typ == nil {
+			return "[]interface {}"
+		}
+		return "*common.unstructuredList"
+	case map[string]any:
+		if v.typ == nil {
+			return "map[string]interface {}"
+		}
+		return "*common.unstructuredMap"
+	case *rope:
+		return "*types.concatList"
+	}
+	names := [...]string{
+		Null: "types.Null", Bool: "types.Bool", Int: "types.Int", Uint: "types.Uint", Double: "types.Double", String: "types.String",
+		Bytes: "types.Bytes", Timestamp: "types.Timestamp", Duration: "types.Duration", List: "*types.baseList", Map: "*types.baseMap",
+		TypeKind: "*types.Type", Opaque: "*types.Optional", Object: "*dynamic.ObjectVal", Error: "*types.Err",
+	}
+	if int(v.kind) < len(names) {
+		return names[v.kind]
+	}
+	return ""
+}

@@ -1,0 +1,108 @@
+package syntax
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// number returns the value of a number's token and its sign.
+func number(f form, sign, digits string) (any, error) {
+	base := 10
+	if f != formDouble && strings.HasPrefix(digits, "0x") {
+		base, digits = 16, digits[2:]
+	}
+	switch f {
+	case formInt:
+		n, err := strconv.ParseInt(sign+digits, base, 64)
+		if err != nil {
+			return nil, errors.New("invalid int literal")
+		}
+		return n, nil
+	case formUint:
+		n, err := strconv.ParseUint(digits[:len(digits)-1], base, 64)
+		if err != nil {
+			return nil, errors.New("invalid uint literal")
+		}
+		return n, nil
+	}
+	n, err := strconv.ParseFloat(sign+digits, 64)
+	if err != nil {
+		return nil, errors.New("invalid double literal")
+	}
+	return n, nil
+}
+
+var (
+	errUnescape = errors.New("unable to unescape string")
+	errRune     = errors.New("invalid unicode code point")
+)
+
+// lineEnds are written as line feeds in every string.
+var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
+
+// unquote returns the value of a string's token without the b of bytes. In bytes \x and octal digits are a byte, in strings a code
+// point.
+func unquote(s string, bytes bool) (string, error) {
+	s = lineEnds.Replace(s)
+	raw := s[0] == 'r' || s[0] == 'R'
+	if raw {
+		s = s[1:]
+	}
+	n := 1
+	if len(s) >= 6 && s[0] == s[1] && s[1] == s[2] {
+		n = 3
+	}
+	if s = s[n : len(s)-n]; raw || !strings.Contains(s, `\`) {
+		return s, nil
+	}
+	b := make([]byte, 0, len(s))
+	for len(s) > 0 {
+		if s[0] != '\\' {
+			b, s = append(b, s[0]), s[1:]
+			continue
+		}
+		var err error
+		if b, s, err = unescape(b, s[1:], bytes); err != nil {
+			return "", err
+		}
+	}
+	return string(b), nil
+}
+
+// escapes are the runes that a letter behind a backslash means; every other single rune means itself.
+var escapes = map[byte]byte{'a': '\a', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t', 'v': '\v'}
+
+// unescape appends what stands behind a backslash to b, and returns the rest of s. The lexer has seen that the digits are there.
+func unescape(b []byte, s string, bytes bool) ([]byte, string, error) {
+	from, digits, base := 1, 0, 16
+	switch c := s[0]; c {
+	case 'x', 'X':
+		digits = 2
+	case 'u':
+		digits = 4
+	case 'U':
+		digits = 8
+	case '0', '1', '2', '3':
+		from, digits, base = 0, 3, 8
+	default:
+		if e, ok := escapes[c]; ok {
+			c = e
+		}
+		return append(b, c), s[1:], nil
+	}
+	if digits > 3 && bytes || len(s) < from+digits {
+		return nil, "", errUnescape
+	}
+	v, err := strconv.ParseUint(s[from:from+digits], base, 32)
+	switch s = s[from+digits:]; {
+	case err != nil:
+		return nil, "", errUnescape
+	case bytes:
+		return append(b, byte(v)), s, nil
+	case v > utf8.MaxRune || !utf8.ValidRune(rune(v)):
+		return nil, "", errRune
+	}
+	return utf8.AppendRune(b, rune(v)), s, nil
+}

@@ -1,0 +1,333 @@
+package syntax
+
+// depthLimit is how deep expressions may be nested in each other.
+const depthLimit = 250
+
+// quick is the parser of texts without faults: recursive descent, one function a level of precedence. Levels that a text does not
+// use leave no node.
+type quick struct {
+	tokens []token // without those between tokens; the first is none
+	pos    int
+	nodes  []node // not yet used
+	fail   bool
+	// How deep each rule is nested that can be nested deepest; see depthLimit.
+	exprs, relations, calcs int
+}
+
+// parseQuick returns the tree of a text, nil if it has a fault.
+func parseQuick(runes []rune) (*node, []token) {
+	l := lexer{runes}
+	q := quick{tokens: make([]token, 1, len(runes)/3+4), pos: 1}
+	for at := int32(0); ; {
+		t := l.next(at)
+		if t.kind == bad {
+			return nil, nil
+		}
+		if at = t.end; t.kind != space && t.kind != comment {
+			q.tokens = append(q.tokens, t)
+		}
+		if t.kind == end {
+			break
+		}
+	}
+	root := q.expr()
+	if q.fail || q.peek(0) != end {
+		return nil, nil
+	}
+	return root, q.tokens
+}
+
+func (q *quick) node(f form, start int32) *node {
+	if len(q.nodes) == 0 {
+		q.nodes = make([]node, min(64, len(q.tokens)))
+	}
+	n := &q.nodes[0]
+	q.nodes = q.nodes[1:]
+	n.form, n.start = f, start
+	return n
+}
+
+// peek returns the kind of the nth token from here, end behind the last and once something has failed.
+func (q *quick) peek(n int) kind {
+	if q.fail || q.pos+n >= len(q.tokens) {
+		return end
+	}
+	return q.tokens[q.pos+n].kind
+}
+
+// take returns the token here and goes on.
+func (q *quick) take() int32 {
+	q.pos++
+	return int32(q.pos - 1)
+}
+
+// want takes a token of a kind, or fails.
+func (q *quick) want(k kind) int32 {
+	if q.peek(0) != k {
+		q.fail = true
+		return 0
+	}
+	return q.take()
+}
+
+// maybe takes a token if it is of a kind, or returns 0.
+func (q *quick) maybe(k kind) int32 {
+	if q.peek(0) != k {
+		return 0
+	}
+	return q.take()
+}
+
+// enter counts a level; it fails where there are too many.
+func (q *quick) enter(depth *int) {
+	if *depth++; *depth > depthLimit {
+		q.fail = true
+	}
+}
+
+func (q *quick) expr() *node {
+	q.enter(&q.exprs)
+	defer func() { q.exprs-- }()
+	start := int32(q.pos)
+	first := q.logic(formOr, or)
+	if q.peek(0) != question {
+		return first
+	}
+	n := q.node(formExpr, start)
+	n.op = q.take()
+	n.add(first)
+	n.add(q.logic(formOr, or))
+	q.want(colon)
+	if !q.fail {
+		n.add(q.expr())
+	}
+	return n
+}
+
+// logic reads a || b || c, whose terms are a && b && c, whose terms are relations.
+func (q *quick) logic(f form, k kind) *node {
+	start := int32(q.pos)
+	term := func() *node {
+		if f == formOr {
+			return q.logic(formAnd, and)
+		}
+		return q.relation(1)
+	}
+	first := term()
+	if q.peek(0) != k {
+		return first
+	}
+	n := q.node(f, start)
+	n.op = int32(q.pos)
+	n.add(first)
+	for q.peek(0) == k {
+		op := q.take()
+		next := term()
+		next.sep = op
+		n.add(next)
+	}
+	return n
+}
+
+func (q *quick) relation(precedence int) *node {
+	q.enter(&q.relations)
+	defer func() { q.relations-- }()
+	start := int32(q.pos)
+	left := q.calc(0)
+	for precedence <= 1 && q.peek(0) >= equals && q.peek(0) <= greater {
+		left = q.operation(formRelation, start, left)
+		left.add(q.relation(2))
+	}
+	return left
+}
+
+// calc reads sums and products; those of a precedence below the given one end it: 1 is that of sums, 2 of products.
+func (q *quick) calc(precedence int) *node {
+	q.enter(&q.calcs)
+	defer func() { q.calcs-- }()
+	start := int32(q.pos)
+	left := q.unary()
+	for {
+		own := 0
+		switch q.peek(0) {
+		case starSign, slash, percent:
+			own = 2
+		case plus, minus:
+			own = 1
+		}
+		if own == 0 || own < precedence {
+			return left
+		}
+		left = q.operation(formCalc, start, left)
+		left.add(q.calc(own + 1))
+	}
+}
+
+// operation returns a node of an operator that is here and of what stands before it.
+func (q *quick) operation(f form, start int32, left *node) *node {
+	n := q.node(f, start)
+	n.op = q.take()
+	n.add(left)
+	return n
+}
+
+func (q *quick) unary() *node {
+	k := q.peek(0)
+	sign := k == minus && (q.peek(1) == integer || q.peek(1) == float)
+	if q.fail || k != exclam && k != minus || sign {
+		return q.member()
+	}
+	n := q.node(formNot, int32(q.pos))
+	if k == minus {
+		n.form = formNegate
+	}
+	for n.op = int32(q.pos); q.peek(0) == k; n.count++ {
+		q.take()
+	}
+	n.add(q.member())
+	return n
+}
+
+func (q *quick) member() *node {
+	start := int32(q.pos)
+	left := q.primary()
+	for {
+		switch q.peek(0) {
+		case dot:
+			if q.peek(1) == identifier && q.peek(2) == openParen {
+				left = q.operation(formMemberCall, start, left)
+				left.id = q.take()
+				left.op = q.take()
+				left.add(q.list(formExprList, closeParen))
+				q.want(closeParen)
+				continue
+			}
+			left = q.operation(formSelect, start, left)
+			left.opt = q.maybe(question)
+			left.add(q.escapeIdent())
+		case openBracket:
+			left = q.operation(formIndex, start, left)
+			left.opt = q.maybe(question)
+			left.add(q.expr())
+			q.want(closeBracket)
+		default:
+			return left
+		}
+	}
+}
+
+func (q *quick) escapeIdent() *node {
+	n := q.node(formEscapeIdent, int32(q.pos))
+	if n.id = q.maybe(identifier); n.id == 0 {
+		n.id = q.want(escaped)
+	}
+	return n
+}
+
+// literals are the tokens that are a literal.
+var literals = [bad]form{integer: formInt, unsigned: formUint, float: formDouble, text: formString, binary: formBytes,
+	kTrue: formTrue, kFalse: formFalse, kNull: formNull}
+
+func (q *quick) primary() *node {
+	start := int32(q.pos)
+	switch k := q.peek(0); k {
+	case openParen:
+		q.take()
+		n := q.expr()
+		q.want(closeParen)
+		return n
+	case openBracket:
+		n := q.node(formList, start)
+		n.op = q.take()
+		return q.braced(n, formListInit, closeBracket)
+	case openBrace:
+		n := q.node(formMap, start)
+		n.op = q.take()
+		return q.braced(n, formMapInits, closeBrace)
+	case dot, identifier:
+		return q.named(start)
+	case minus:
+		n := q.node(literals[q.peek(1)], start)
+		n.dot, n.id = q.take(), q.take()
+		q.fail = q.fail || n.form != formInt && n.form != formDouble
+		return n
+	default:
+		n := q.node(literals[k], start)
+		if n.id = q.take(); n.form == formNone {
+			q.fail = true
+		}
+		return n
+	}
+}
+
+// named reads a name, a call, or a message: a.b.c{}.
+func (q *quick) named(start int32) *node {
+	n := q.node(formIdent, start)
+	n.dot = q.maybe(dot)
+	if n.id = q.want(identifier); q.peek(0) == openParen {
+		n.form, n.op = formCall, q.take()
+		n.add(q.list(formExprList, closeParen))
+		q.want(closeParen)
+		return n
+	}
+	parts := 0
+	for q.peek(parts) == dot && q.peek(parts+1) == identifier {
+		parts += 2
+	}
+	if q.peek(parts) == openBrace {
+		n.form, n.count = formMessage, int32(parts/2)
+		q.pos += parts
+		n.op = q.take()
+		return q.braced(n, formFieldInits, closeBrace)
+	}
+	return n
+}
+
+// braced reads a list up to its end, before which a comma may stand.
+func (q *quick) braced(n *node, f form, closing kind) *node {
+	if q.peek(0) != comma {
+		n.add(q.list(f, closing))
+	}
+	q.maybe(comma)
+	q.want(closing)
+	return n
+}
+
+// list reads what stands between parentheses or braces, as far as it goes.
+func (q *quick) list(f form, closing kind) *node {
+	n := q.node(f, int32(q.pos))
+	if q.peek(0) == closing {
+		return n
+	}
+	for !q.fail {
+		q.item(n)
+		if q.peek(0) != comma || f != formExprList && q.peek(1) == closing {
+			break
+		}
+		q.take()
+	}
+	return n
+}
+
+// item reads one item of a list: an expression, or a key, a colon and an expression.
+func (q *quick) item(list *node) {
+	if list.form == formExprList {
+		list.add(q.expr())
+		return
+	}
+	n := q.node(formOptExpr, int32(q.pos))
+	n.opt = q.maybe(question)
+	list.add(n)
+	if list.form == formFieldInits {
+		n.form = formField
+		n.add(q.escapeIdent())
+	} else {
+		n.add(q.expr())
+	}
+	if list.form != formListInit {
+		sep := q.want(colon)
+		value := q.expr()
+		value.sep = sep
+		list.add(value)
+	}
+}

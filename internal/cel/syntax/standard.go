@@ -1,0 +1,85 @@
+package syntax
+
+// Standard are the macros that every environment has. It is not changed.
+var Standard = []Macro{
+	{"has", false, 1, expandHas},
+	{"all", true, 2, quantifier(makeAll)},
+	{"exists", true, 2, quantifier(makeExists)},
+	{"exists_one", true, 2, quantifier(makeExistsOne)},
+	{"map", true, 2, expandMap},
+	{"map", true, 3, expandMap},
+	{"filter", true, 2, expandFilter},
+}
+
+func expandHas(x *Expander, _ *Expr, args []*Expr) (*Expr, *Fault) {
+	if args[0].Kind != Select {
+		return nil, x.Fault(args[0], "invalid argument to has() macro")
+	}
+	return x.Has(args[0].Operand, args[0].Name), nil
+}
+
+// quantifier returns the expansion of a macro that asks something of the items: fill sets Init, Condition, Step and Result.
+func quantifier(fill func(x *Expander, c *Comprehension, predicate *Expr)) func(*Expander, *Expr, []*Expr) (*Expr, *Fault) {
+	return func(x *Expander, operand *Expr, args []*Expr) (*Expr, *Fault) {
+		v, fault := x.Variable(args[0], "argument must be a simple name")
+		if fault != nil {
+			return nil, fault
+		}
+		c := Comprehension{Range: operand, Var: v, Accumulator: Accumulator}
+		fill(x, &c, args[1])
+		return x.Fold(c), nil
+	}
+}
+
+// makeAll is true && p && p …, as long as nothing is false; an error does not end it, as a later false makes it false.
+func makeAll(x *Expander, c *Comprehension, predicate *Expr) {
+	c.Init = x.Literal(true)
+	c.Condition = x.Call("@not_strictly_false", x.Accumulator())
+	c.Step = x.Call("_&&_", x.Accumulator(), predicate)
+	c.Result = x.Accumulator()
+}
+
+// makeExists is false || p || p …, as long as nothing is true.
+func makeExists(x *Expander, c *Comprehension, predicate *Expr) {
+	c.Init = x.Literal(false)
+	c.Condition = x.Call("@not_strictly_false", x.Call("!_", x.Accumulator()))
+	c.Step = x.Call("_||_", x.Accumulator(), predicate)
+	c.Result = x.Accumulator()
+}
+
+// makeExistsOne counts all items; an error of any of them is its error.
+func makeExistsOne(x *Expander, c *Comprehension, predicate *Expr) {
+	c.Init = x.Literal(int64(0))
+	c.Condition = x.Literal(true)
+	more := x.Call("_+_", x.Accumulator(), x.Literal(int64(1)))
+	c.Step = x.Call("_?_:_", predicate, more, x.Accumulator())
+	c.Result = x.Call("_==_", x.Accumulator(), x.Literal(int64(1)))
+}
+
+// expandMap collects the values of the last argument, of those items for which the second of three is true.
+func expandMap(x *Expander, operand *Expr, args []*Expr) (*Expr, *Fault) {
+	v, fault := x.Variable(args[0], "argument is not an identifier")
+	if fault != nil {
+		return nil, fault
+	}
+	c := Comprehension{Range: operand, Var: v, Accumulator: Accumulator, Init: x.List(), Condition: x.Literal(true)}
+	c.Step = x.Call("_+_", x.Accumulator(), x.List(args[len(args)-1]))
+	if len(args) == 3 {
+		c.Step = x.Call("_?_:_", args[1], c.Step, x.Accumulator())
+	}
+	c.Result = x.Accumulator()
+	return x.Fold(c), nil
+}
+
+// expandFilter collects the items for which the second argument is true.
+func expandFilter(x *Expander, operand *Expr, args []*Expr) (*Expr, *Fault) {
+	v, fault := x.Variable(args[0], "argument is not an identifier")
+	if fault != nil {
+		return nil, fault
+	}
+	c := Comprehension{Range: operand, Var: v, Accumulator: Accumulator, Init: x.List(), Condition: x.Literal(true)}
+	more := x.Call("_+_", x.Accumulator(), x.List(args[0]))
+	c.Step = x.Call("_?_:_", args[1], more, x.Accumulator())
+	c.Result = x.Accumulator()
+	return x.Fold(c), nil
+}

@@ -1,0 +1,534 @@
+package cel
+
+import (
+	"bytes"
+	"math"
+	"strconv"
+	"strings"
+)
+
+// Equality is of any two values: numbers of different types are compared as numbers, everything else of different types is not
+// equal. Lists and maps of schemas are stricter, as upstream's are: compared with what is no list or map they are an error. Lists
+// that a schema calls sets and maps are compared without regard to order.
+//
+// A value may be far larger than the memory that it takes (l + l, [l, l]), and == costs by the size of the outermost list alone;
+// therefore a comparison counts its steps, and gives up with ErrBudget when they are more than its evaluation may do.
+
+// maxSteps is how many pairs of values one comparison may look at, where no evaluation has a say.
+const maxSteps = 10_000_000
+
+// Equal returns whether a and b are the same value, or an error.
+func Equal(a, b Value) Value {
+	steps := int64(maxSteps)
+	return equal(a, b, &steps)
+}
+
+// equal is Equal with the steps that are left.
+func equal(a, b Value, steps *int64) Value {
+	if a.kind == Null || b.kind == Null {
+		return BoolOf(a.kind == b.kind)
+	}
+	return same(a, b, steps)
+}
+
+// same is equal of what is not null at the outside. Within lists of schemas upstream comes here at once, so that null is an error
+// beside a list.
+func same(a, b Value, steps *int64) Value {
+	if *steps--; *steps < 0 {
+		return Fail(ErrBudget)
+	}
+	switch a.kind {
+	case Error:
+		return a
+	case Bool, Duration:
+		return BoolOf(a.kind == b.kind && a.num == b.num)
+	case Int, Uint, Double:
+		if a.kind == b.kind && a.kind != Double {
+			return BoolOf(a.num == b.num)
+		}
+		if b.kind != Int && b.kind != Uint && b.kind != Double {
+			return False
+		}
+		c, err := compareNumbers(a, b)
+		return BoolOf(err == nil && c == 0)
+	case String:
+		return BoolOf(b.kind == String && a.Str() == b.Str())
+	case Bytes:
+		return BoolOf(b.kind == Bytes && bytes.Equal(a.Bytes(), b.Bytes()))
+	case Timestamp:
+		return BoolOf(b.kind == Timestamp && a.Time().Equal(b.Time()))
+	case TypeKind:
+		return BoolOf(b.kind == TypeKind && a.ref.(*Type).TypeName() == b.ref.(*Type).TypeName())
+	case Null:
+		return BoolOf(b.kind == Null)
+	case List:
+		return sameLists(a, b, steps)
+	case Map:
+		return sameMaps(a, b, steps)
+	case Object:
+		return sameObjects(a, b, steps)
+	}
+	return sameOpaque(a, b, steps)
+}
+
+// sameOpaque compares values of libraries, and optionals.
+func sameOpaque(a, b Value, steps *int64) Value {
+	if a.IsOptional() {
+		x, hasA := a.Optional()
+		y, hasB := b.Optional()
+		if !b.IsOptional() || hasA != hasB {
+			return False
+		}
+		if !hasA {
+			return True
+		}
+		return same(x, y, steps)
+	}
+	if o, ok := a.ref.(Owned); ok {
+		return o.Equal(b)
+	}
+	return BoolOf(b.kind == Opaque && a.typ == b.typ && a.ref == b.ref)
+}
+
+// sameLists compares a list with anything.
+func sameLists(a, b Value, steps *int64) Value {
+	strict := a.typed() || a.listing() != Atomic
+	if b.kind != List {
+		if strict {
+			return NoSuchOverload(b)
+		}
+		return False
+	}
+	if a.Len() != b.Len() {
+		return False
+	}
+	switch a.listing() {
+	case Set:
+		return sameSets(a, b, steps)
+	case Keyed:
+		return sameKeyed(a, b, steps)
+	}
+	var failed Value
+	r, twofold := a.ref.(*rope)
+	twofold = twofold && !r.plain
+	for i, n := 0, a.Len(); i < n; i++ {
+		var e Value
+		if strict {
+			if e = same(a.At(i), b.At(i), steps); e != True {
+				return e
+			}
+			continue
+		}
+		if e = equal(a.At(i), b.At(i), steps); e == False {
+			return False
+		}
+		if e.kind != Error {
+			continue
+		}
+		if e.ref == ErrBudget {
+			return e
+		}
+		if twofold && failed.ref == nil {
+			failed = e
+		}
+	}
+	// A list that an expression wrote takes what cannot be compared for equal; two that were added do not.
+	if failed.ref != nil {
+		return failed
+	}
+	return True
+}
+
+// sameMaps compares a map, or an object of a schema, with anything.
+func sameMaps(a, b Value, steps *int64) Value {
+	if b.kind != Map {
+		if a.typed() {
+			return NoSuchOverload(b)
+		}
+		return False
+	}
+	if a.Len() != b.Len() {
+		return False
+	}
+	if a.typed() && a.typ.Kind == Object {
+		return sameFields(a, b, steps)
+	}
+	strict := a.typed()
+	result := True
+	a.Entries(func(key, value Value) bool {
+		other, found := b.Find(key)
+		if !found {
+			result = False
+			return false
+		}
+		var e Value
+		if strict {
+			e = same(value, other, steps)
+		} else {
+			e = equal(value, other, steps)
+		}
+		// A map that an expression wrote takes what cannot be compared for equal.
+		if e == False || e.kind == Error && (strict || e.ref == ErrBudget) {
+			result = e
+			return false
+		}
+		return true
+	})
+	return result
+}
+
+// sameFields compares an object of a schema with a map of as many keys: the fields that the schema knows as values, others, which
+// it keeps, as trees.
+func sameFields(a, b Value, steps *int64) Value {
+	tree := a.ref.(map[string]any)
+	known := map[string]string{}
+	for name, f := range a.typ.Fields {
+		known[f.Key] = name
+	}
+	for _, key := range sortedKeys(tree) {
+		name, ok := known[key]
+		if !ok {
+			other, ok := b.ref.(map[string]any)
+			if !ok {
+				return NoSuchOverload(b)
+			}
+			if x, ok := other[key]; ok && !sameTrees(tree[key], x, steps) {
+				return False
+			}
+			continue
+		}
+		value, found := a.Field(name)
+		other, has := b.Field(name)
+		if found != has {
+			return False
+		}
+		if !found {
+			continue
+		}
+		if e := same(value, other, steps); e != True {
+			return e
+		}
+	}
+	return True
+}
+
+// sameTrees compares trees without a type: numbers of different types are not the same, nothing is the same as an empty list.
+func sameTrees(a, b any, steps *int64) bool {
+	if *steps--; *steps < 0 {
+		return false
+	}
+	switch x := a.(type) {
+	case map[string]any:
+		y, ok := b.(map[string]any)
+		if !ok || len(x) != len(y) {
+			return ok && len(x) == len(y)
+		}
+		for k, v := range x {
+			w, ok := y[k]
+			if !ok || !sameTrees(v, w, steps) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		y, ok := b.([]any)
+		if !ok || len(x) != len(y) {
+			return false
+		}
+		for i := range x {
+			if !sameTrees(x[i], y[i], steps) {
+				return false
+			}
+		}
+		return true
+	}
+	switch b.(type) {
+	case map[string]any, []any:
+		return false
+	}
+	return a == b
+}
+
+// sameObjects compares messages that expressions have built: those of one type name with the same fields.
+func sameObjects(a, b Value, steps *int64) Value {
+	x, ok := a.ref.(*built)
+	y, also := b.ref.(*built)
+	if !ok || !also {
+		return BoolOf(b.kind == Object && !ok && !also && a.ref == b.ref)
+	}
+	if a.typ.Name != b.typ.Name || len(x.names) != len(y.names) {
+		return False
+	}
+	for i, name := range x.names {
+		other, found := b.Field(name)
+		if !found {
+			return False
+		}
+		if e := equal(x.values[i], other, steps); e != True {
+			return e
+		}
+	}
+	return True
+}
+
+// Compare returns -1, 0 or 1, or an error for what has no order. Numbers of different types are compared as numbers.
+func Compare(a, b Value) (int, error) {
+	switch a.kind {
+	case Int:
+		if b.kind == Int {
+			return order(a.Int(), b.Int()), nil
+		}
+		return compareNumbers(a, b)
+	case Uint, Double:
+		return compareNumbers(a, b)
+	case Error:
+		return 0, a.Err()
+	}
+	if b.kind == Error {
+		return 0, b.Err()
+	}
+	if a.kind != b.kind {
+		return 0, errOverload
+	}
+	switch a.kind {
+	case Bool:
+		return order(a.num, b.num), nil
+	case String:
+		return strings.Compare(a.Str(), b.Str()), nil
+	case Bytes:
+		return bytes.Compare(a.Bytes(), b.Bytes()), nil
+	case Timestamp:
+		return a.Time().Compare(b.Time()), nil
+	case Duration:
+		return order(a.Int(), b.Int()), nil
+	}
+	return 0, errOverload
+}
+
+func order[T int64 | uint64 | float64](a, b T) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// compareNumbers compares numbers of any types. As upstream it makes doubles of both where one is a double, but for those that are
+// out of the other's range.
+func compareNumbers(a, b Value) (int, error) {
+	if a.kind == Double && a.Double() != a.Double() {
+		return 0, errUnordered
+	}
+	switch b.kind {
+	case Double:
+		if b.Double() != b.Double() {
+			return 0, errUnordered
+		}
+		if a.kind != Double {
+			c, err := compareNumbers(b, a)
+			return -c, err
+		}
+		return order(a.Double(), b.Double()), nil
+	case Int:
+		switch a.kind {
+		case Int:
+			return order(a.Int(), b.Int()), nil
+		case Uint:
+			if b.Int() < 0 || a.num > math.MaxInt64 {
+				return 1, nil
+			}
+			return order(a.Int(), b.Int()), nil
+		}
+		switch d := a.Double(); {
+		case d < math.MinInt64:
+			return -1, nil
+		case d > math.MaxInt64:
+			return 1, nil
+		default:
+			return order(d, float64(b.Int())), nil
+		}
+	case Uint:
+		switch a.kind {
+		case Uint:
+			return order(a.num, b.num), nil
+		case Int:
+			if a.Int() < 0 || b.num > math.MaxInt64 {
+				return -1, nil
+			}
+			return order(a.Int(), b.Int()), nil
+		}
+		switch d := a.Double(); {
+		case d < 0:
+			return -1, nil
+		case d > math.MaxUint64:
+			return 1, nil
+		default:
+			return order(d, float64(b.num)), nil
+		}
+	}
+	return 0, NoSuchOverload(b).Err()
+}
+
+// listing returns what a schema says of a list: of one in a tree, or of one that was added to such a list.
+func (v Value) listing() Listing {
+	if v.kind != List || v.typ == nil {
+		return Atomic
+	}
+	return v.typ.Listing
+}
+
+// setKey returns the key of an item of a set.
+func setKey(item Value) (string, Value) {
+	switch item.kind {
+	case List, Map:
+		return "", Failf("listSet operations are only supported on lists of scalar values")
+	case Error:
+		return "", item
+	}
+	return keyText(item), Value{}
+}
+
+// keyText returns a text that tells scalars apart, those of different types too.
+func keyText(v Value) string {
+	k, ok := scalarOf(v)
+	if !ok {
+		return ""
+	}
+	return string(rune(k.kind)) + strconv.FormatUint(k.num, 36) + " " + k.text
+}
+
+// sameSets compares lists of the same length without regard to order.
+func sameSets(a, b Value, steps *int64) Value {
+	set := map[string]bool{}
+	for i, n := 0, a.Len(); i < n; i++ {
+		key, failed := setKey(a.At(i))
+		if failed.ref != nil {
+			return failed
+		}
+		set[key] = true
+	}
+	*steps -= int64(2 * a.Len())
+	seen := map[string]bool{}
+	for i, n := 0, b.Len(); i < n; i++ {
+		key, failed := setKey(b.At(i))
+		if failed.ref != nil {
+			return failed
+		}
+		if !set[key] {
+			return False
+		}
+		seen[key] = true
+	}
+	return BoolOf(len(seen) == len(set))
+}
+
+// keyedKey returns the text of the keys of an item of a map list. It looks them up by their names in CEL, as upstream does: in a
+// tree too, so that a key whose name is escaped is found nowhere, and all items have the same.
+func keyedKey(item Value, t *Type) (key string, ok bool) {
+	tree, ok := item.ref.(map[string]any)
+	if !ok {
+		return "", false
+	}
+	var b strings.Builder
+	for _, k := range t.Keys {
+		b.WriteString(keyText(untyped(tree[t.escaped(k)])))
+		b.WriteByte(0)
+	}
+	return b.String(), true
+}
+
+// escaped returns the name in CEL of a key of the items of a list.
+func (t *Type) escaped(key string) string {
+	if item := t.item(); item != nil {
+		if f := item.Fields[key]; f != nil && f.Key == key {
+			return key
+		}
+		for name, f := range item.Fields {
+			if f.Key == key {
+				return name
+			}
+		}
+	}
+	return key
+}
+
+// sameKeyed compares map lists of the same length without regard to order.
+func sameKeyed(a, b Value, steps *int64) Value {
+	items := map[string]Value{}
+	for i, n := 0, a.Len(); i < n; i++ {
+		key, _ := mergeKey(a.At(i), a)
+		items[key] = a.At(i)
+	}
+	seen := map[string]bool{}
+	for i, n := 0, b.Len(); i < n; i++ {
+		item := b.At(i)
+		key, ok := mergeKey(item, a)
+		have, found := items[key]
+		if !ok || !found {
+			return False
+		}
+		if e := same(have, item, steps); e != True {
+			return e
+		}
+		seen[key] = true
+	}
+	return BoolOf(len(seen) == len(items))
+}
+
+// mergeKey returns the key of an item for a list: one of a tree reads trees, one that was added to reads values.
+func mergeKey(item, list Value) (string, bool) {
+	if list.typed() {
+		return keyedKey(item, list.typ)
+	}
+	return valueKey(item, list.typ), true
+}
+
+// valueKey returns the text of the keys of an item that may be any map.
+func valueKey(item Value, t *Type) string {
+	var b strings.Builder
+	for _, k := range t.Keys {
+		if v, ok := item.Field(t.escaped(k)); ok && v.kind != Error {
+			b.WriteString(keyText(v))
+		}
+		b.WriteByte(0)
+	}
+	return b.String()
+}
+
+// merge returns what + makes of a set or a map list and another list: what is in both stays where it is, of a map list as the
+// other has it, and what is new comes behind.
+func (a Value) merge(b Value) Value {
+	key := func(item Value) (string, Value) { return valueKey(item, a.typ), Value{} }
+	if a.typ.Listing == Set {
+		key = setKey
+	}
+	items, places := make([]Value, 0, a.Len()+b.Len()), map[string]int{}
+	for i, n := 0, a.Len(); i < n; i++ {
+		k, failed := key(a.At(i))
+		if failed.ref != nil {
+			return failed
+		}
+		places[k] = i
+		items = append(items, a.At(i))
+	}
+	for i, n := 0, b.Len(); i < n; i++ {
+		item := b.At(i)
+		k, failed := key(item)
+		if failed.ref != nil {
+			return failed
+		}
+		at, found := places[k]
+		switch {
+		case !found:
+			if a.typ.Listing == Set {
+				places[k] = len(items)
+			}
+			items = append(items, item)
+		case a.typ.Listing == Keyed:
+			items[at] = item
+		}
+	}
+	return Value{kind: List, ref: items, typ: a.typ}
+}

@@ -1,0 +1,318 @@
+package cel
+
+import (
+	"encoding/base64"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Trees become values where an expression looks at them, one node at a time, through the type that the schema gives the place.
+// What does not fit the type is an error as a value, with upstream's text: an expression that never looks there never sees it.
+// Formats are read at each look, as upstream does; a date that is compared a thousand times is parsed a thousand times, and that
+// is what the costs of comprehensions are for.
+
+// Of returns a view of a tree: nil, bool, int64, float64, string, []any, map[string]any, and values with a method
+// Expand() any. With a type it is what Kubernetes makes of the place: see the types of CEL in a schema. A nil type is dyn.
+func Of(tree any, t *Type) Value {
+	if t == nil {
+		return untyped(tree)
+	}
+	switch t.Kind {
+	case Dyn, Any, Param:
+		if t.Format == "int-or-string" {
+			return intOrString(tree)
+		}
+		return untyped(tree)
+	case Wrapper:
+		if tree == nil {
+			return NullValue
+		}
+		return Of(tree, t.Params[0])
+	}
+	if tree == nil {
+		if t.Nullable || t.Kind == Null {
+			return NullValue
+		}
+		return Failf("invalid data, got null for schema with nullable=false")
+	}
+	switch x := tree.(type) {
+	case map[string]any:
+		if t.Kind == Object || t.Kind == Map {
+			return Value{kind: Map, ref: tree, typ: t}
+		}
+	case []any:
+		if t.Kind == List {
+			return Value{kind: List, ref: tree, typ: t}
+		}
+	case string:
+		if t.Kind == String {
+			return Value{kind: String, ref: tree}
+		}
+		return formatted(x, t)
+	case int64:
+		switch t.Kind {
+		case Int:
+			return IntOf(x)
+		case Double:
+			return DoubleOf(float64(x))
+		case Uint:
+			return UintOf(uint64(x))
+		}
+	case float64:
+		if t.Kind == Double {
+			return DoubleOf(x)
+		}
+	case bool:
+		if t.Kind == Bool {
+			return BoolOf(x)
+		}
+	case interface{ Expand() any }:
+		return Of(x.Expand(), t)
+	case int:
+		return Of(int64(x), t)
+	case int32:
+		return Of(int64(x), t)
+	case Value:
+		return x
+	}
+	return mismatch(tree, t)
+}
+
+// untyped returns what JSON says.
+func untyped(tree any) Value {
+	switch x := tree.(type) {
+	case nil:
+		return NullValue
+	case bool:
+		return BoolOf(x)
+	case int64:
+		return IntOf(x)
+	case float64:
+		return DoubleOf(x)
+	case string:
+		return Value{kind: String, ref: tree}
+	case []any:
+		return Value{kind: List, ref: tree}
+	case map[string]any:
+		return Value{kind: Map, ref: tree}
+	case int:
+		return IntOf(int64(x))
+	case int32:
+		return IntOf(int64(x))
+	case uint64:
+		return UintOf(x)
+	case []byte:
+		return BytesOf(x)
+	case time.Time:
+		return TimestampOf(x)
+	case Value:
+		return x
+	case interface{ Expand() any }:
+		return untyped(x.Expand())
+	}
+	return Failf("unsupported conversion to ref.Val: (%T)%v", tree, tree)
+}
+
+// intOrString returns a string or a number of a place that may have both.
+func intOrString(tree any) Value {
+	switch v := untyped(tree); v.kind {
+	case Int, String:
+		return v
+	case Null:
+		return Failf("invalid data, got null for schema with nullable=false")
+	}
+	return Failf("invalid data, expected XIntOrString value to be either a string or integer")
+}
+
+// mismatch returns the error of a tree that its type does not allow.
+func mismatch(tree any, t *Type) Value {
+	switch t.Kind {
+	case Object, Map:
+		return Failf("invalid data, expected a map for the provided schema with type=object")
+	case List:
+		return Failf("invalid data, expected an array for the provided schema with type=array")
+	case String, Bytes, Timestamp, Duration:
+		return Failf("invalid data, expected string, got %T", tree)
+	case Double:
+		return Failf("invalid data, expected float, got %T", tree)
+	case Int:
+		return Failf("invalid data, expected int, got %T", tree)
+	case Bool:
+		return Failf("invalid data, expected bool, got %T", tree)
+	}
+	return untyped(tree)
+}
+
+// formatted reads a string whose format gives it another type.
+func formatted(s string, t *Type) Value {
+	switch t.Kind {
+	case Timestamp:
+		if t.Format == "date" {
+			d, err := time.Parse(time.DateOnly, s)
+			if err != nil {
+				return Failf("Invalid date formatted string %s: %v", s, err)
+			}
+			return TimestampOf(d)
+		}
+		return dateTime(s)
+	case Duration:
+		d, err := wordyDuration(s)
+		if err != nil {
+			return Failf("Invalid duration %s: %v", s, err)
+		}
+		return DurationOf(d)
+	case Bytes:
+		// Values of the format byte are written in the alphabet of RFC 4648, 5, where upstream reads them.
+		b, err := base64.URLEncoding.DecodeString(s)
+		if err != nil {
+			return Failf("Invalid byte formatted string %s: %v", s, err)
+		}
+		return BytesOf(b)
+	}
+	return mismatch(s, t)
+}
+
+// dateTime reads RFC 3339, with or without a zone. The empty string is 1970.
+func dateTime(s string) Value {
+	if s == "" {
+		return TimestampOf(time.Unix(0, 0).UTC())
+	}
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err == nil {
+		return TimestampOf(t)
+	}
+	t, err = time.Parse("2006-01-02T15:04:05", s)
+	if err != nil {
+		return Failf("Invalid date-time formatted string %s: %v", s, err)
+	}
+	return TimestampOf(t)
+}
+
+// durationWord matches a number with a unit in words.
+var durationWord = regexp.MustCompile(`((\d+)\s*([A-Za-zµ]+))`)
+
+// durationUnits are the units in words; the last of each is a beginning of what may be written.
+var durationUnits = []struct {
+	unit  time.Duration
+	names []string
+}{
+	{time.Nanosecond, []string{"ns", "nano"}},
+	{time.Microsecond, []string{"us", "µs", "micro"}},
+	{time.Millisecond, []string{"ms", "milli"}},
+	{time.Second, []string{"s", "sec"}},
+	{time.Minute, []string{"m", "min"}},
+	{time.Hour, []string{"h", "hr", "hour"}},
+	{24 * time.Hour, []string{"d", "day"}},
+	{7 * 24 * time.Hour, []string{"w", "wk", "week"}},
+}
+
+// wordyDuration reads a value of the format duration: what Go reads, and "3 days 4 hours".
+func wordyDuration(s string) (time.Duration, error) {
+	if d, err := time.ParseDuration(s); err == nil {
+		return d, nil
+	}
+	var sum time.Duration
+	found := false
+	for _, word := range durationWord.FindAllStringSubmatch(s, -1) {
+		n, err := strconv.Atoi(word[2])
+		if err != nil {
+			return 0, err
+		}
+		unit := strings.ToLower(word[3])
+		for _, u := range durationUnits {
+			for i, name := range u.names {
+				if unit == name || i == len(u.names)-1 && strings.HasPrefix(unit, name) {
+					sum, found = sum+time.Duration(n)*u.unit, true
+				}
+			}
+		}
+	}
+	if !found {
+		return 0, fmt.Errorf("unable to parse %s as duration", s)
+	}
+	return sum, nil
+}
+
+// Tree returns v as a tree. Bytes, timestamps and durations become the strings that JSON has for them; maps need keys that are
+// strings; an optional is its value. Types and other values of libraries have no tree.
+func (v Value) Tree() (any, error) {
+	switch v.kind {
+	case Null:
+		return nil, nil
+	case Bool:
+		return v.Bool(), nil
+	case Int:
+		return v.Int(), nil
+	case Uint:
+		return int64(v.num), nil
+	case Double:
+		return v.Double(), nil
+	case String:
+		return v.Str(), nil
+	case Bytes:
+		return base64.StdEncoding.EncodeToString(v.Bytes()), nil
+	case Timestamp, Duration:
+		return Convert(v, StringType).Str(), nil
+	case Error:
+		return nil, v.Err()
+	case List, Map:
+		switch ref := v.ref.(type) {
+		case []any, map[string]any:
+			return ref, nil
+		}
+		return v.containerTree()
+	case Object:
+		return v.containerTree()
+	}
+	if o, ok := v.Optional(); ok {
+		return o.Tree()
+	}
+	return nil, fmt.Errorf("a value of type %s has no tree", v.Type().TypeName())
+}
+
+// containerTree returns the tree of what an expression has put together.
+func (v Value) containerTree() (any, error) {
+	var err error
+	if v.kind == List {
+		list := make([]any, 0, v.Len())
+		v.Entries(func(_, item Value) bool {
+			var t any
+			t, err = item.Tree()
+			list = append(list, t)
+			return err == nil
+		})
+		return list, err
+	}
+	m := map[string]any{}
+	put := func(key, value Value) bool {
+		if key.kind != String {
+			err = fmt.Errorf("map key %q is of type %s, not string", key.String(), key.Type().TypeName())
+			return false
+		}
+		m[key.Str()], err = value.Tree()
+		return err == nil
+	}
+	if v.kind == Map {
+		v.Entries(put)
+		return m, err
+	}
+	if _, ok := v.ref.(*built); !ok {
+		return nil, fmt.Errorf("a value of type %s has no tree", v.Type().TypeName())
+	}
+	v.Members(func(name string, value Value) bool { return put(StringOf(name), value) })
+	return m, err
+}
+
+// sortedKeys returns the keys of a tree in order.
+func sortedKeys(m map[string]any) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}

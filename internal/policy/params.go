@@ -1,0 +1,148 @@
+package policy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+
+	"apichain/internal/api"
+	"apichain/internal/selector"
+	"apichain/internal/store"
+	"apichain/internal/tree"
+)
+
+// Parameters are objects of any kind that is served, as the store has them when a write is judged: a change of one counts for the write
+// that begins after its answer. A binding names one, or selects several by labels, each of which is a case of its own that the write must
+// pass.
+
+// paramRef says which parameters a binding means.
+type paramRef struct {
+	name, namespace string
+	// selects is nil where a name is meant.
+	selects *selector.Labels
+	// denies says that a write is refused if there are none.
+	denies bool
+}
+
+// newParamRef reads the object of a binding, nil for none.
+func newParamRef(obj map[string]any) *paramRef {
+	if obj == nil {
+		return nil
+	}
+	r := &paramRef{
+		name: tree.Text(obj, "name"), namespace: tree.Text(obj, "namespace"), denies: tree.Text(obj, "parameterNotFoundAction") == "Deny",
+	}
+	if s := tree.Object(obj, "selector"); s != nil {
+		l, _ := selector.FromObject(s)
+		r.selects = &l
+	}
+	return r
+}
+
+// paramResource returns the resource of a policy's parameters, nil for a policy without. The error is one of the policy.
+func (p *Policies) paramResource(x *policy) (*api.Resource, error) {
+	if x.paramKind == "" {
+		return nil, nil
+	}
+	if r := p.api.ForKind(x.paramVersion, x.paramKind); r != nil && r.Bucket != nil {
+		return r, nil
+	}
+	// Of the core group upstream prints no more than the slash.
+	version := x.paramVersion
+	if !strings.Contains(version, "/") {
+		version = "/" + version
+	}
+	return nil, fmt.Errorf("failed to find resource referenced by paramKind: '%s, Kind=%s'", version, x.paramKind)
+}
+
+// params returns the parameters of a binding for a write in a namespace, "" for one of the cluster; nil in the list is a case without
+// parameters. Nobody may change them. r is nil for a policy that has no kind of parameters. The error is one of the binding.
+func (p *Policies) params(ctx context.Context, r *api.Resource, ref *paramRef, namespace string) ([]map[string]any, error) {
+	if r == nil || ref == nil {
+		return []map[string]any{nil}, nil
+	}
+	if r.Namespaced {
+		if namespace = cmp.Or(ref.namespace, namespace); namespace == "" {
+			return nil, errors.New("cannot use namespaced paramRef in policy binding that matches cluster-scoped resources")
+		}
+	} else if namespace = ""; ref.namespace != "" {
+		return nil, errors.New("paramRef.namespace must not be provided for a cluster-scoped `paramKind`")
+	}
+	var all []map[string]any
+	sn := r.Bucket.Now()
+	if ref.selects == nil {
+		if o := sn.Get(r.Key(namespace, ref.name)); o != nil {
+			obj, err := p.seen.of(ctx, r, o)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, obj)
+		}
+	} else {
+		prefix := ""
+		if r.Namespaced {
+			prefix = namespace + "/"
+		}
+		for o := range sn.Scan(prefix, "") {
+			if !ref.selects.Matches(o.Meta.Labels) {
+				continue
+			}
+			obj, err := p.seen.of(ctx, r, o)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, obj)
+		}
+	}
+	if len(all) == 0 && ref.denies {
+		return nil, errors.New("no params found for policy binding with `Deny` parameterNotFoundAction")
+	}
+	return all, nil
+}
+
+// objects are parameters and namespaces that were decoded for one write, and are kept for the next. The zero value has none. It is safe
+// for many goroutines at once.
+type objects struct {
+	mu  sync.RWMutex
+	all map[place]decoded
+}
+
+// place is an object in a form.
+type place struct {
+	resource *api.Resource
+	key      string
+}
+
+// decoded is an object as it was at a revision. Nobody changes it.
+type decoded struct {
+	rev int64
+	obj map[string]any
+}
+
+// mostSeen bounds how many objects are kept. What is of a resource that is no more goes with all others when there are as many.
+const mostSeen = 4096
+
+// of returns an object as a resource shows it, which nobody may change.
+func (s *objects) of(ctx context.Context, r *api.Resource, o *store.Object) (map[string]any, error) {
+	at := place{r, o.Key}
+	s.mu.RLock()
+	d, ok := s.all[at]
+	s.mu.RUnlock()
+	if ok && d.rev == o.Rev {
+		return d.obj, nil
+	}
+	obj, err := r.Shown(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all == nil || len(s.all) >= mostSeen {
+		s.all = map[place]decoded{}
+	}
+	s.all[at] = decoded{o.Rev, obj}
+	return obj, nil
+}

@@ -1,0 +1,109 @@
+package policy
+
+import (
+	"context"
+	"net/http"
+
+	"apichain/internal/api"
+	"apichain/internal/expression"
+	"apichain/internal/matching"
+	"apichain/internal/status"
+)
+
+// What is the same for policies of both kinds: whether one is about a question, in which form it sees the object, and what its
+// expressions are given.
+
+// question is one question of admission on its way to the policies of a phase. It belongs to one goroutine.
+type question struct {
+	matching.Question
+	p *Policies
+	// t is the table of all policies, whatever is configured meanwhile.
+	t *table
+	// forms are those that were needed.
+	forms []*matching.Form
+	// namespace is the Namespace of the object, nil before it is looked for and where there is none to look for.
+	namespace map[string]any
+	authority authority
+}
+
+// ask begins a question.
+func (p *Policies) ask(a *api.Admission, t *table) *question {
+	return &question{Question: matching.Ask(a, p.api, &t.selectors), p: p, t: t}
+}
+
+// plan returns the policies whose rules are about the question.
+func (q *question) plan() []planned {
+	return q.t.plan(matching.Shape{Phase: q.Phase, Resource: q.Resource, Subresource: q.Subresource, Operation: q.Operation})
+}
+
+// match returns the form in which constraints want to see the question, nil where they are not about it. The error is of a namespace that
+// is not there; it is not said to what the object or its name rules out.
+func (q *question) match(w *ways) (*api.Resource, error) {
+	if !q.ObjectMatches(w.objects) || matching.Choose(w.excluded, q.Name) != nil {
+		return nil, nil
+	}
+	into := q.Resource
+	if !w.isAll {
+		if into = matching.Choose(w.into, q.Name); into == nil {
+			return nil, nil
+		}
+	}
+	if matches, err := q.NamespaceMatches(w.namespaces); !matches || err != nil {
+		return nil, err
+	}
+	return into, nil
+}
+
+// as returns the question in a form, which all policies share that want it.
+func (q *question) as(ctx context.Context, r *api.Resource) (*matching.Form, error) {
+	for _, f := range q.forms {
+		if f.Resource == r {
+			return f, nil
+		}
+	}
+	f, err := q.In(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	q.forms = append(q.forms, &f)
+	return &f, nil
+}
+
+// findNamespace finds the Namespace of the object. The error is the client's.
+func (q *question) findNamespace(ctx context.Context) error {
+	// A Namespace has none, also where one of its subresources is asked about.
+	if q.namespace != nil || q.Admission.Namespace == "" || q.isNamespace() {
+		return nil
+	}
+	r := q.p.api.Builtin("", "v1", "Namespace")
+	sn := r.Bucket.Now()
+	o := sn.Get(r.Key("", q.Admission.Namespace))
+	if o == nil {
+		return matching.NoNamespace(q.Admission.Namespace)
+	}
+	obj, err := q.p.seen.of(ctx, r, o)
+	if err != nil {
+		return internalError(err)
+	}
+	q.namespace = obj
+	return nil
+}
+
+func (q *question) isNamespace() bool {
+	group, version, kind := q.Kind()
+	return kind == "Namespace" && version == "v1" && group == ""
+}
+
+// input returns what expressions see of the question in a form.
+func (q *question) input(f *matching.Form, params map[string]any) *expression.Input {
+	in := &expression.Input{Object: f.Object, Old: f.Old, Namespace: q.namespace, Params: params}
+	in.Request = func() map[string]any { return q.Request(f, f.Resource) }
+	in.Authorizer, in.Resource = q.authority.values(q)
+	return in
+}
+
+// errTimeout is upstream's answer to a request whose time is over.
+var errTimeout = &status.Error{
+	Code: http.StatusGatewayTimeout, Reason: "Timeout", Message: "Timeout: request did not complete within requested timeout",
+	Details: &status.Details{},
+}
