@@ -180,7 +180,7 @@ func (m *mutator) collect(ctx context.Context) (all []invocation) {
 			}
 			var params []map[string]any
 			if err == nil {
-				params, err = m.p.params(ctx, resource, b.params, m.Admission.Namespace)
+				params, err = m.p.params(ctx, resource, b.params, m.Within)
 			}
 			if err != nil {
 				m.fail(x.policy, b.binding, fmt.Errorf("failed to configure binding: %w", err), "")
