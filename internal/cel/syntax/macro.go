@@ -23,6 +23,7 @@ type Expander struct {
 	offset int32
 }
 
+// expr returns a new node at the place of the call.
 func (x *Expander) expr(k Kind) *Expr { return x.b.expr(k, x.b.id(x.offset)) }
 
 // Literal returns a literal: nil, a bool, int64, uint64, float64, string or []byte.

@@ -17,6 +17,7 @@ type stack struct {
 	above []*stack // those that are one state on this one
 }
 
+// link is a state on a stack.
 type link struct {
 	state *state
 	below *stack
@@ -85,6 +86,7 @@ type step struct {
 	next     [bad]*step
 }
 
+// newPredictor returns a predictor of a text.
 func newPredictor(p *thorough, full bool) *predictor {
 	return &predictor{p: p, full: full, sets: map[string]*stack{}, merged: map[[2]*stack]*stack{}, empty: &stack{},
 		starts: map[startKey]*step{}, known: map[string]*step{}, nowhere: &step{}}
@@ -216,6 +218,7 @@ func (x *predictor) allowed(c *configs) (alts []int, leveled bool) {
 	return alts, leveled
 }
 
+// allows says that a precedence is allowed in the rule that is being read.
 func (x *predictor) allows(level int8) bool { return level >= x.p.levels[len(x.p.levels)-1] }
 
 // none returns the first alternative that had come to the end of its rule before the token that does not fit, so that what
@@ -316,6 +319,7 @@ func (x *predictor) reach(c *configs, t kind) *configs {
 	return out
 }
 
+// onlyStopped returns the places of a set that are at the end of their rule: at the end of the text nothing else is left.
 func (x *predictor) onlyStopped(c *configs) *configs {
 	out := x.configs()
 	for _, f := range c.list {
@@ -326,6 +330,7 @@ func (x *predictor) onlyStopped(c *configs) *configs {
 	return out
 }
 
+// anyStopped says that some place is at the end of its rule.
 func (c *configs) anyStopped() bool {
 	return slices.ContainsFunc(c.list, func(f config) bool { return f.state.kind == stateStop })
 }
@@ -414,6 +419,7 @@ func (x *predictor) loopsOutside(f config) bool {
 	return true
 }
 
+// configs returns an empty set.
 func (x *predictor) configs() *configs { return &configs{of: make([]int32, len(x.p.g.states))} }
 
 // add adds a place to a set; the stacks of places that are otherwise the same are merged.
