@@ -43,6 +43,10 @@ type Function struct {
 	// Regex is the implementation of a function whose second argument is a regular expression, for one that is a literal: it is
 	// compiled with the program.
 	Regex func(re *regexp.Regexp, args []Value) Value
+
+	// Makes is true for a function that may make something long of arguments that are short, or of little cost: an evaluation is
+	// charged for it in steps.
+	Makes bool
 }
 
 // Overload is one way to call a function. Its arguments are never errors. One of Unary, Binary and Call is set, but for the

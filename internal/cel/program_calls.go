@@ -38,7 +38,32 @@ func (p *planner) planCall(e *syntax.Expr) planned {
 	case "_?._", "_[?_]":
 		return p.planIndex(e, nodes[0], nodes[1], true)
 	}
+	if ref := p.checked.Refs[e.ID]; ref != nil && len(ref.Overloads) > 0 {
+		switch ref.Overloads[0].ID {
+		case "optional_or_optional", "optional_orValue_value":
+			return planned{run: p.otherwise(nodes, e.Name == "orValue")}
+		}
+	}
 	return p.planFunction(e, nodes)
+}
+
+// otherwise plans a.or(b) and a.orValue(b), which cost nothing, and do not evaluate b if a has a value.
+func (p *planner) otherwise(nodes []planned, value bool) runner {
+	first, second := p.observed(nodes[0]), p.observed(nodes[1])
+	return func(f *frame) Value {
+		v := first(f)
+		if !v.IsOptional() {
+			return NoSuchOverload(v)
+		}
+		inner, ok := v.Optional()
+		switch {
+		case !ok:
+			return second(f)
+		case value:
+			return inner
+		}
+		return v
+	}
 }
 
 // callee is the function that a call calls.
@@ -243,7 +268,7 @@ func (c *callee) pay(f *frame, result, a, b Value, n int) Value {
 		f.args = [2]Value{a, b}
 		cost = c.cost(f.args[:n], result)
 	}
-	if result.kind == Error && result.ref == ErrBudget {
+	if result.kind == Error && result.ref == ErrBudget || c.Makes && !f.made(result) {
 		return f.halt(ErrBudget)
 	}
 	return f.spend(cost, result)
@@ -270,7 +295,7 @@ func (c *callee) many(args []runner, call func([]Value) Value) runner {
 			return f.halt(ErrBudget)
 		}
 		result := call(values)
-		if result.kind == Error && result.ref == ErrBudget {
+		if result.kind == Error && result.ref == ErrBudget || c.Makes && !f.made(result) {
 			return f.halt(ErrBudget)
 		}
 		return f.spend(c.costOf(values, result), result)
@@ -303,6 +328,17 @@ func (f *frame) look(v Value) bool {
 	return f.steps >= 0
 }
 
+// made takes the steps for a result that somebody has made, an item or eight bytes each, and reports whether there were enough.
+func (f *frame) made(v Value) bool {
+	switch v.kind {
+	case String:
+		f.steps -= int64(len(v.Str()) / 8)
+	case List:
+		f.steps -= int64(v.Len())
+	}
+	return f.steps >= 0
+}
+
 // affordable reports whether a call that will cost much is within the limit, before it is made: what would be cancelled after it
 // need not be done. It asks for the cost where arguments are long; costs never become less by a result.
 func (c *callee) affordable(f *frame, args ...Value) bool {
@@ -330,31 +366,42 @@ func (c *callee) ints(left, right runner) runner {
 	if c.overload == nil || !strings.HasSuffix(c.overload.ID, "_int64") {
 		return nil
 	}
-	var holds func(a, b int64) bool
+	// Which of -1, 0 and 1 the result of a comparison may be.
+	var less, same, greater bool
 	switch c.overload.ID {
 	case "less_int64":
-		holds = func(a, b int64) bool { return a < b }
+		less = true
 	case "less_equals_int64":
-		holds = func(a, b int64) bool { return a <= b }
+		less, same = true, true
 	case "greater_int64":
-		holds = func(a, b int64) bool { return a > b }
+		greater = true
 	case "greater_equals_int64":
-		holds = func(a, b int64) bool { return a >= b }
+		same, greater = true, true
 	default:
 		return nil
 	}
 	binary := c.Binary
 	return func(f *frame) Value {
 		a, b := left(f), right(f)
-		switch {
-		case a.kind == Int && b.kind == Int:
-			return f.spend(1, BoolOf(holds(a.Int(), b.Int())))
-		case a.kind == Error:
-			return f.spend(1, a)
-		case b.kind == Error:
-			return f.spend(1, b)
+		if a.kind != Int || b.kind != Int {
+			switch {
+			case a.kind == Error:
+				return f.spend(1, a)
+			case b.kind == Error:
+				return f.spend(1, b)
+			}
+			return f.spend(1, binary(a, b))
 		}
-		return f.spend(1, binary(a, b))
+		holds := same
+		if x, y := a.Int(), b.Int(); x < y {
+			holds = less
+		} else if x > y {
+			holds = greater
+		}
+		if f.cost++; f.cost > f.limit {
+			return f.halt(ErrBudget)
+		}
+		return BoolOf(holds)
 	}
 }
 
@@ -390,6 +437,9 @@ func (p *planner) logical(nodes []planned, decides bool) runner {
 func (p *planner) equality(nodes []planned, differ bool) runner {
 	left, right := p.observed(nodes[0]), p.observed(nodes[1])
 	c := &callee{Function: &Function{}, cost: lesserSize}
+	if !differ {
+		c.cost = sameCost
+	}
 	return func(f *frame) Value {
 		a, b := left(f), right(f)
 		switch {
@@ -407,9 +457,20 @@ func (p *planner) equality(nodes []planned, differ bool) runner {
 		}
 		if differ {
 			v = BoolOf(v != True)
+		} else if a.kind == Opaque && !a.IsOptional() {
+			// Whatever size the value of a library has: upstream asks one for ==, and its size for !=.
+			return f.spend(1, v)
 		}
 		return c.pay(f, v, a, b, 2)
 	}
+}
+
+// sameCost is lesserSize but for values of libraries, which cost 1 to compare, but not where they are to differ.
+func sameCost(args []Value, result Value) uint64 {
+	if _, ok := args[0].ref.(Owned); ok && args[0].kind == Opaque {
+		return 1
+	}
+	return lesserSize(args, result)
 }
 
 // membership plans in for a list of constants: upstream makes a set of it, and asks nothing for the look.

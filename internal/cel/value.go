@@ -284,7 +284,7 @@ func (v Value) IsZero() bool {
 		return ok && len(b.names) == 0
 	case Opaque:
 		z, ok := v.ref.(interface{ IsZero() bool })
-		return ok && z.IsZero()
+		return ok && !v.IsOptional() && z.IsZero()
 	}
 	return false
 }

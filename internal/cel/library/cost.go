@@ -15,8 +15,8 @@ import (
 const (
 	newList   = 10
 	newStruct = 40
-	perByte   = 0.1
-	perRegex  = 0.25
+	perByte   = cel.TextFactor
+	perRegex  = cel.PatternFactor
 )
 
 // Cost and estimate are the forms that a row has.

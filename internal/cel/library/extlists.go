@@ -1,7 +1,6 @@
 package library
 
 import (
-	"errors"
 	"math"
 	"slices"
 	"sort"
@@ -12,7 +11,7 @@ import (
 
 // The lists of upstream's language, as its third version has them. A function that makes a list costs 1, a new list, and its items
 // times a factor: 1, the levels of flatten, or for those that compare each item with each other two times the square of the items,
-// and a tenth of it more for strings and bytes. What would cost more than any budget has is not done: see tooMany.
+// and a tenth of it more for strings and bytes. What would cost more than any budget has is not done.
 
 // mostRange is the longest list that lists.range makes, and the most items that flatten looks at or returns. mostCompared is the
 // most items that are compared with each other: they cost ten million, of which no expression has a tenth.
@@ -20,8 +19,6 @@ const (
 	mostRange    = 1_000_000
 	mostCompared = 2236
 )
-
-var errMany = errors.New("list is too long")
 
 // made returns what a list costs that is made.
 func made(factor float64, size uint64) uint64 {
@@ -59,10 +56,7 @@ func factorOf(k cel.Kind) float64 {
 
 // compared returns the cost of comparing all items of an argument with each other.
 func compared(arg int) cost {
-	return func(args []cel.Value, result cel.Value) uint64 {
-		if result.Err() == errMany {
-			return math.MaxUint64
-		}
+	return func(args []cel.Value, _ cel.Value) uint64 {
 		list, factor := args[arg], 2.0
 		if list.Kind() == cel.List && list.Len() > 0 {
 			factor = factorOf(list.At(0).Kind())
@@ -97,7 +91,12 @@ func ExtLists() *cel.Library {
 	distinct := one(member("list_distinct", list, list), distinct)
 	distinct.Cost, distinct.Estimate = compared(0), mayCompare(0, cel.Int)
 	// Two functions have one implementation for all their types.
-	sortAll := cel.Function{Name: "sort", Unary: func(list cel.Value) cel.Value { return sorted(list, list) }}
+	sortAll := cel.Function{Name: "sort", Unary: func(list cel.Value) cel.Value {
+		if list.Kind() != cel.List {
+			return notSorted("sort", list)
+		}
+		return sorted(list, list)
+	}}
 	sortBy := cel.Function{Name: "@sortByAssociatedKeys", Binary: sorted}
 	for _, e := range elements() {
 		byValue := member("list_"+e.TypeName()+"_sort", cel.ListOf(e), cel.ListOf(e))
@@ -112,9 +111,8 @@ func ExtLists() *cel.Library {
 		Functions: []cel.Function{
 			{Name: "slice", Overloads: []cel.Overload{slice}},
 			// Upstream looks at no type before it flattens.
-			{Name: "flatten", Overloads: []cel.Overload{flat, flatInt},
-				Unary:  func(list cel.Value) cel.Value { return flatten(list, cel.IntOf(1)) },
-				Binary: flatten},
+			{Name: "flatten", Makes: true, Overloads: []cel.Overload{flat, flatInt},
+				Unary: flattenOnce, Binary: flatten},
 			sortAll, sortBy,
 			{Name: "lists.range", Overloads: []cel.Overload{span}},
 			{Name: "reverse", Overloads: []cel.Overload{reverse}},
@@ -169,17 +167,25 @@ func reverse(list cel.Value) cel.Value {
 	return cel.ListValue(items)
 }
 
+// flattenOnce is flatten by one level.
+func flattenOnce(list cel.Value) cel.Value {
+	if list.Kind() != cel.List {
+		return cel.Failf("no such overload: %v.flatten()", list.Type())
+	}
+	return flatten(list, cel.IntOf(1))
+}
+
 // flatten puts the items of lists within a list in their place, down to some levels.
 func flatten(list, levels cel.Value) cel.Value {
 	if list.Kind() != cel.List || levels.Kind() != cel.Int {
-		return cel.Failf("no such overload: %s.flatten(%s)", list.Type().TypeName(), levels.Type().TypeName())
+		return cel.Failf("no such overload: %v.flatten(%v)", list.Type(), levels.Type())
 	}
 	if levels.Int() < 0 {
 		return cel.Failf("level must be non-negative")
 	}
 	f := flattener{left: mostRange}
 	if f.add(list, levels.Int()); f.left < 0 {
-		return cel.Fail(errMany)
+		return cel.Fail(cel.ErrBudget)
 	}
 	return cel.ListValue(f.items)
 }
@@ -205,21 +211,13 @@ func (f *flattener) add(list cel.Value, levels int64) {
 	}
 }
 
-// flattened costs by the length of what is flattened and the levels. Upstream leaves it at that; items beyond unpaid, which a list
-// may have that is in another one many times, are charged here, so that a budget bounds what is done.
-func flattened(args []cel.Value, result cel.Value) uint64 {
+// flattened costs by the length of what is flattened and the levels.
+func flattened(args []cel.Value, _ cel.Value) uint64 {
 	levels := 1.0
 	if len(args) == 2 {
 		levels = float64(args[1].Int())
 	}
-	if result.Err() == errMany {
-		return math.MaxUint64
-	}
-	c := made(levels, args[0].Size())
-	if n := result.Size(); n > unpaid {
-		c = sum(c, n-unpaid)
-	}
-	return c
+	return made(levels, args[0].Size())
 }
 
 func mayFlatten(args []cel.Node) (cel.Range, *cel.Range) {
@@ -230,10 +228,19 @@ func mayFlatten(args []cel.Node) (cel.Range, *cel.Range) {
 	return mayMake(float64(levels), args[0].Size())
 }
 
+// notSorted is the error of what is no list. What has functions of its own that upstream finds at run time says less.
+func notSorted(name string, v cel.Value) cel.Value {
+	switch v.Kind() {
+	case cel.String, cel.Timestamp, cel.Duration:
+		return noOverload()
+	}
+	return cel.Failf("no such overload: %s", name)
+}
+
 // sorted returns a list in the order of the keys of its items. Keys are of one type that has an order.
 func sorted(list, keys cel.Value) cel.Value {
 	if list.Kind() != cel.List || keys.Kind() != cel.List {
-		return noOverload()
+		return notSorted("@sortByAssociatedKeys", list)
 	}
 	n := list.Len()
 	switch {
@@ -245,7 +252,7 @@ func sorted(list, keys cel.Value) cel.Value {
 	case !ordered(keys.At(0)):
 		return cel.Failf("list elements must be comparable")
 	case n > mostCompared:
-		return cel.Fail(errMany)
+		return cel.Fail(cel.ErrBudget)
 	}
 	by := make([]cel.Value, n)
 	places := make([]int, n)
@@ -270,7 +277,7 @@ func distinct(list cel.Value) cel.Value {
 		return list
 	}
 	if list.Len() > mostCompared {
-		return cel.Fail(errMany)
+		return cel.Fail(cel.ErrBudget)
 	}
 	var items []cel.Value
 	for i := range list.Len() {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"apichain/internal/cel"
 )
@@ -94,18 +95,16 @@ var clauseRules = map[byte]string{
 	'X': "only integers, byte buffers, and strings can be formatted as hex, was given ",
 }
 
-// longest is the most bytes that a function may make of short arguments. Upstream has no bound but the memory. What is longer has
-// the error errLong and costs all there is, so that the expression ends for its cost.
-const longest = 64 << 20
-
-var errLong = errors.New("result is too long")
+// longest is the most bytes that a function may make of short arguments. Upstream has no bound but the memory. What is longer is out
+// of budget.
+const longest = 16 << 20
 
 // writer gathers a text that has a longest.
 type writer struct{ strings.Builder }
 
 func (w *writer) put(s string) error {
 	if w.Len()+len(s) > longest {
-		return errLong
+		return cel.ErrBudget
 	}
 	w.WriteString(s)
 	return nil
@@ -116,7 +115,7 @@ func format(text, args cel.Value) cel.Value {
 	var w writer
 	_, err := eachClause(text.Str(), args.Len(), false, w.put, func(i int, c clause) error {
 		err := w.clause(c, args.At(i))
-		if err == nil || err == errLong {
+		if err == nil || err == cel.ErrBudget {
 			return err
 		}
 		return fmt.Errorf("error during formatting: %w", err)
@@ -278,14 +277,10 @@ func (w *writer) mapping(v cel.Value) error {
 	return nil
 }
 
-// noVerb is what upstream's printer writes for a precision that it cannot read.
+// noVerb is what upstream's printer writes for a number of a clause that it cannot read: one over 10,000,009.
 const noVerb = "%!(NOVERB)"
 
-// bounds returns the fewest and the most digits behind the point that upstream's printer takes from a precision: it keeps the one in
-// 8 bits and the other in 16, and writes as many as are needed where that is negative. It reads no precision over 10,000,009.
-func bounds(digits int) (fewest, most int, ok bool) {
-	return int(uint8(digits)), int(int16(digits)), digits/10 <= 1e6
-}
+func readable(digits int) bool { return digits/10 <= 1e6 }
 
 // special returns how what has no digits is written.
 func special(f float64) (string, bool) {
@@ -300,16 +295,17 @@ func special(f float64) (string, bool) {
 	return "", false
 }
 
-// fixed writes a number as %f: with a comma between thousands.
+// fixed writes a number as %f: with a comma between thousands. Upstream's printer keeps the digits behind the point in 8 bits where
+// they are the fewest and in 16 where they are the most, and writes as many as are needed where that is negative.
 func fixed(f float64, digits int) string {
-	fewest, most, ok := bounds(digits)
-	if !ok {
+	if !readable(digits) {
 		return noVerb
 	}
 	if s, ok := special(f); ok {
 		return s
 	}
-	whole, fraction, _ := strings.Cut(strconv.FormatFloat(math.Abs(f), 'f', max(most, -1), 64), ".")
+	most := max(int(int16(digits)), -1)
+	whole, fraction, _ := strings.Cut(strconv.FormatFloat(math.Abs(f), 'f', most, 64), ".")
 	var b strings.Builder
 	if f < 0 {
 		b.WriteByte('-')
@@ -320,30 +316,25 @@ func fixed(f float64, digits int) string {
 		}
 		b.WriteByte(whole[i])
 	}
-	b.WriteString(point(fraction, fewest))
+	b.WriteString(point(fraction, int(uint8(digits))))
 	return b.String()
 }
 
-// scientific writes a number as %e: as a number below ten times a power of ten.
-func scientific(f float64, digits int) string {
-	fewest, most, ok := bounds(digits)
-	if !ok {
+// scientific writes a number as %e: as a number below ten, with six digits behind the point, times a power of ten. What should be the
+// digits upstream has for the width, filled with spaces, and keeps it in 16 bits.
+func scientific(f float64, width int) string {
+	if !readable(width) {
 		return noVerb
 	}
-	if s, ok := special(f); ok {
-		return s
+	s, ok := special(f)
+	if !ok {
+		number, power, _ := strings.Cut(strconv.FormatFloat(math.Abs(f), 'e', defaultDigits, 64), "e")
+		s = number + "×10" + superscript.Replace(strings.TrimPrefix(power, "+"))
+		if f < 0 {
+			s = "-" + s
+		}
 	}
-	// One digit at least is significant; below that all are.
-	if most == -1 {
-		most = 0
-	}
-	number, power, _ := strings.Cut(strconv.FormatFloat(math.Abs(f), 'e', max(most, -1), 64), "e")
-	whole, fraction, _ := strings.Cut(number, ".")
-	s := whole + point(fraction, fewest) + "×10" + superscript.Replace(strings.TrimPrefix(power, "+"))
-	if f < 0 {
-		return "-" + s
-	}
-	return s
+	return strings.Repeat(" ", max(int(uint16(width))-utf8.RuneCountInString(s), 0)) + s
 }
 
 // point returns the digits behind the point, without zeros at the end but for those that make them the fewest.

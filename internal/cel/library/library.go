@@ -9,7 +9,7 @@
 // immutable then, and may be used by any number of expressions at once; an Authorizer has to stand that too.
 //
 // Memory and time of a call are bounded by its arguments, whose costs were paid, or by a limit of its own: see longest, mostRange and
-// mostCompared. Beyond it a call costs everything that a budget may have, so that the expression ends as if upstream had done the work.
+// mostCompared. Beyond it a call is out of budget, as it would be if it had been done.
 package library
 
 import "apichain/internal/cel"

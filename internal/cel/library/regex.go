@@ -32,6 +32,9 @@ func compiled(f func(re *regexp.Regexp, args []cel.Value) cel.Value) func(args [
 }
 
 func find(re *regexp.Regexp, args []cel.Value) cel.Value {
+	if args[0].Kind() != cel.String {
+		return noOverload()
+	}
 	return cel.StringOf(re.FindString(args[0].Str()))
 }
 
@@ -40,6 +43,9 @@ func findAll(re *regexp.Regexp, args []cel.Value) cel.Value {
 	n := -1
 	if len(args) == 3 {
 		n = int(args[2].Int())
+	}
+	if args[0].Kind() != cel.String || len(args) == 3 && args[2].Kind() != cel.Int {
+		return noOverload()
 	}
 	return texts(re.FindAllString(args[0].Str(), n))
 }

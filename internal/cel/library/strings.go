@@ -9,8 +9,8 @@ import (
 )
 
 // The functions of strings, as upstream's second version has them. Places are counted in code points, from 0, and what is out of
-// range is an error. Costs go by the receiver alone, so that what may make much of little (replace, join, format) has a bound and
-// costs more where the result is very long: see madeLong.
+// range is an error. Costs go by the receiver alone: what may make much of little (replace, join, format) has a bound besides, and
+// uses up steps.
 
 // errRange returns the error of an index.
 func errRange(i int64) cel.Value { return cel.Failf("index out of range: %d", i) }
@@ -135,7 +135,7 @@ func replaced(s, old, with string, n int64) cel.Value {
 	}
 	// The product may be beyond an int64 for strings that are in memory.
 	if float64(len(s))+float64(times)*float64(len(with)-len(old)) > longest {
-		return cel.Fail(errLong)
+		return cel.Fail(cel.ErrBudget)
 	}
 	return cel.StringOf(strings.Replace(s, old, with, int(n)))
 }
@@ -190,7 +190,7 @@ func Strings() *cel.Library {
 			Overloads: []cel.Overload{one(member("string_lower_ascii", s, s), ascii('A', 'Z', 'a'-'A'))}},
 		{Name: "upperAscii", Cost: walked, Estimate: mayCopy,
 			Overloads: []cel.Overload{one(member("string_upper_ascii", s, s), ascii('a', 'z', 'A'-'a'))}},
-		{Name: "replace", Cost: madeLong(walkedTwice), Estimate: mayReplace, Overloads: []cel.Overload{
+		{Name: "replace", Makes: true, Cost: walkedTwice, Estimate: mayReplace, Overloads: []cel.Overload{
 			more(member("string_replace_string_string", s, s, s, s), func(a []cel.Value) cel.Value {
 				return replaced(a[0].Str(), a[1].Str(), a[2].Str(), -1)
 			}),
@@ -220,9 +220,9 @@ func Strings() *cel.Library {
 			Overloads: []cel.Overload{one(member("string_trim", s, s), func(v cel.Value) cel.Value {
 				return cel.StringOf(strings.TrimSpace(v.Str()))
 			})}},
-		{Name: "format", Overloads: []cel.Overload{formatRow()}},
+		{Name: "format", Makes: true, Overloads: []cel.Overload{formatRow()}},
 		{Name: "strings.quote", Overloads: []cel.Overload{quoteRow()}},
-		{Name: "join", Cost: joined, Estimate: mayJoin, Overloads: []cel.Overload{
+		{Name: "join", Makes: true, Cost: joined, Estimate: mayJoin, Overloads: []cel.Overload{
 			one(member("list_join", s, list), func(v cel.Value) cel.Value { return join(v, "") }),
 			two(member("list_join_string", s, list, s), func(v, between cel.Value) cel.Value { return join(v, between.Str()) }),
 		}},
@@ -232,7 +232,7 @@ func Strings() *cel.Library {
 // formatRow and quoteRow have costs by overload, since upstream's language has them and not Kubernetes.
 func formatRow() cel.Overload {
 	o := two(member("string_format", cel.StringType, cel.StringType, cel.ListOf(cel.DynType)), format)
-	o.Cost, o.Estimate = madeLong(walked), mayWalk
+	o.Cost, o.Estimate = walked, mayWalk
 	return o
 }
 
@@ -246,30 +246,7 @@ func quoteRow() cel.Overload {
 	return o
 }
 
-// unpaid is how many bytes of a result nothing is charged for beyond what upstream does.
-const unpaid = 1 << 16
-
-// madeLong adds to a cost a walk over what a result has more than unpaid, which upstream does not charge: a budget would bound
-// nothing otherwise. A result that was too long costs all there is.
-func madeLong(f cost) cost {
-	return func(args []cel.Value, result cel.Value) uint64 {
-		if result.Err() == errLong {
-			return math.MaxUint64
-		}
-		c := f(args, result)
-		if n := len(result.Str()); n > unpaid {
-			c = sum(c, walk(uint64(n-unpaid)))
-		}
-		return c
-	}
-}
-
-func joined(_ []cel.Value, result cel.Value) uint64 {
-	if result.Err() == errLong {
-		return math.MaxUint64
-	}
-	return walkTwice(result.Size())
-}
+func joined(_ []cel.Value, result cel.Value) uint64 { return walkTwice(result.Size()) }
 
 // mayReplace says how long the result may be: where something empty is replaced, the other goes around every byte; where the other
 // is not longer, the string is as long as it was; otherwise as many as there can be are replaced.

@@ -20,7 +20,8 @@ func messages(t *testing.T, text string, optionals bool) string {
 	var lines []string
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		if s, ok := strings.CutPrefix(line, "ERROR: <input>:"); ok {
-			lines = append(lines, strings.ReplaceAll(s, operand, "OPERAND"))
+			s = strings.ReplaceAll(s, operand, "OPERAND")
+			lines = append(lines, strings.ReplaceAll(s, argument, "ARGUMENT"))
 		}
 	}
 	return strings.Join(lines, "\n")
@@ -28,6 +29,9 @@ func messages(t *testing.T, text string, optionals bool) string {
 
 // operand is what may begin an operand, as messages have it.
 const operand = "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}"
+
+// argument is what may stand behind the parenthesis of a call.
+const argument = "{'[', '{', '(', ')', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}"
 
 // TestFaults reads texts with one fault or several of every sort. Upstream says the same of them.
 func TestFaults(t *testing.T) {
@@ -86,9 +90,9 @@ func TestFaults(t *testing.T) {
 		{"a ? : b", "1:5: Syntax error: extraneous input ':' expecting OPERAND\n1:8: Syntax error: mismatched input '<EOF>' expecting ':'"},
 		{"1 +\n  2 *\n", "3:1: Syntax error: mismatched input '<EOF>' expecting OPERAND"},
 		{"{a: 1, b c}", "1:10: Syntax error: missing ':' at 'c'"},
-		{"f(,)", "1:3: Syntax error: extraneous input ',' expecting {'[', '{', '(', ')', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}"},
+		{"f(,)", "1:3: Syntax error: extraneous input ',' expecting ARGUMENT"},
 		{"[1,,2]", "1:4: Syntax error: mismatched input ',' expecting ']'"},
-		{"a.b(", "1:5: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', ')', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}"},
+		{"a.b(", "1:5: Syntax error: mismatched input '<EOF>' expecting ARGUMENT"},
 	} {
 		if got := messages(t, c[0], false); got != c[1] {
 			t.Errorf("%q:\n%s, want\n%s", c[0], got, c[1])

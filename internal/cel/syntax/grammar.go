@@ -10,6 +10,11 @@ import (
 // The idea: what upstream says of a faulty text follows from its grammar and from how the generator of its parser, ANTLR 4, looks
 // ahead and recovers. So the grammar is a table here, and the thorough parser does with it what a generated parser does: recover.go
 // goes through the elements of rules, predict.go looks ahead in the network of states that is made of them.
+//
+// A rule of left recursion, as calc: unary | calc + calc, cannot be read as it is written: its function would call itself before it
+// has read anything. So it is a loop: a first operand, then turns of an operator and another operand, and each turn makes what was
+// read before its first part. Which operators the second operand may have is told by a precedence: calc is called with 2 behind a
+// plus, so it leaves another plus to its caller, but takes a times.
 
 // set is a set of kinds of tokens; nothing is the member that says that a rule may end.
 type set uint64

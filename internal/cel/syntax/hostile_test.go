@@ -53,7 +53,8 @@ func TestHostile(t *testing.T) {
 		}
 	}
 	// As long, but sound.
-	for _, text := range []string{"[" + strings.Repeat("a,", 45_000) + "]", strings.Repeat("a.b&&", 19_000) + "a", strings.Repeat(" ", 99_999) + "a"} {
+	for _, text := range []string{"[" + strings.Repeat("a,", 45_000) + "]", strings.Repeat("a.b&&", 19_000) + "a",
+		strings.Repeat(" ", 99_999) + "a"} {
 		if _, err := Parse(text, Options{}); err != nil {
 			t.Errorf("%.20s: %.500v", text, err)
 		}

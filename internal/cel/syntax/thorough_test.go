@@ -10,7 +10,8 @@ import (
 var soundTexts = []string{
 	"1", "-1", "0x1F", "-0x1", "7u", "1.5", "-1.5e3", ".5", "null", "true", "false", "'a'", `b"a"`, "a", ".a", "(a)", "((a))", "f()", ".f(a)",
 	"f(a, b, c)", "a.b", "a.b.c", "a.`b-c`", "a.?b", "a.?`b c`", "a.b()", "a.b(c).d(e, f)", "a[b]", "a[?b]", "a[0].b[1][2]", "!a", "!!a", "!!!a.b",
-	"-a", "--a", "--1", "---1.5", "-a.b(c)", "-1.a.b(c)", "- 1", "!-1", "!(-a)", "a * b", "a / b % c", "a + b", "a - b", "a -1", "a - -1",
+	"-a", "--a", "--1",
+	"---1.5", "-a.b(c)", "-1.a.b(c)", "- 1", "!-1", "!(-a)", "a * b", "a / b % c", "a + b", "a - b", "a -1", "a - -1",
 	"a * b + c * d - e", "a + b * c * d + e", "a < b", "a <= b", "a > b", "a >= b", "a == b", "a != b", "a in b", "a < b == c in d", "a + b < c - d",
 	"a && b", "a && b && c", "a || b", "a || b && c || d", "a ? b : c", "a ? b : c ? d : e", "a ? b || c : d && e", "(a ? b : c) ? d : e",
 	"[]", "[,]", "[a]", "[a,]", "[a, b]", "[?a, b, ?c,]", "[[a], [b]]", "{}", "{,}", "{a: b}", "{a: b,}", "{?a: b, c: d}", "{a: {b: c}}",
@@ -91,7 +92,8 @@ func TestQuickGivesUp(t *testing.T) {
 
 // TestFirst has the tokens that may begin each rule.
 func TestFirst(t *testing.T) {
-	of := setOf(openBracket, openBrace, openParen, dot, minus, exclam, kTrue, kFalse, kNull, float, integer, unsigned, text, binary, identifier)
+	of := setOf(openBracket, openBrace, openParen, dot, minus, exclam, kTrue, kFalse, kNull, float, integer,
+		unsigned, text, binary, identifier)
 	member := of &^ setOf(exclam)
 	g := theGrammar()
 	for r, want := range map[rule]set{ruleStart: of, ruleExpr: of, ruleOr: of, ruleAnd: of, ruleRelation: of, ruleCalc: of, ruleUnary: of,
@@ -130,7 +132,8 @@ func TestPredictions(t *testing.T) {
 		// A sign belongs to a number. Of several, none does.
 		{ruleUnary, "a", 1}, {ruleUnary, "-1", 1}, {ruleUnary, "-1.5.a.b", 1}, {ruleUnary, "-1u", 3}, {ruleUnary, "-a", 3}, {ruleUnary, "--1", 3},
 		{ruleUnary, "!!-1", 2},
-		{ruleLiteral, "-1", 1}, {ruleLiteral, "1u", 2}, {ruleLiteral, "-1.5", 3}, {ruleLiteral, "''", 4}, {ruleLiteral, "b''", 5}, {ruleLiteral, "true", 6},
+		{ruleLiteral, "-1", 1}, {ruleLiteral, "1u", 2}, {ruleLiteral, "-1.5", 3},
+		{ruleLiteral, "''", 4}, {ruleLiteral, "b''", 5}, {ruleLiteral, "true", 6},
 		// Nothing fits.
 		{rulePrimary, ")", 0}, {ruleUnary, "", 0}, {ruleLiteral, "-a", 0},
 	} {

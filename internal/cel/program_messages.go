@@ -1,0 +1,119 @@
+package cel
+
+import (
+	"encoding/base64"
+	"math"
+	"strings"
+	"time"
+)
+
+// Kubernetes' expressions know a few messages of protocol buffers, for every environment of cel-go does: wrappers of scalars, JSON,
+// timestamps and durations. google.protobuf.Int64Value{value: 1} is 1, google.protobuf.Value{} is null.
+
+// wellKnownValue returns what a message is of which the fields in b are set; ok is false for a message that stays one.
+func wellKnownValue(name string, b *built) (v Value, ok bool) {
+	short, ok := strings.CutPrefix(strings.TrimPrefix(name, "."), "google.protobuf.")
+	if !ok {
+		return Value{}, false
+	}
+	set := func(field string, unset Value) Value {
+		for i, name := range b.names {
+			if name == field {
+				return b.values[i]
+			}
+		}
+		return unset
+	}
+	switch short {
+	case "BoolValue":
+		return set("value", False), true
+	case "BytesValue":
+		return set("value", BytesOf(nil)), true
+	case "StringValue":
+		return set("value", StringOf("")), true
+	case "DoubleValue":
+		return set("value", DoubleOf(0)), true
+	case "FloatValue":
+		return DoubleOf(float64(float32(set("value", DoubleOf(0)).Double()))), true
+	case "Int64Value":
+		return set("value", IntOf(0)), true
+	case "UInt64Value":
+		return set("value", UintOf(0)), true
+	case "Int32Value":
+		if v := set("value", IntOf(0)); v.Int() == int64(int32(v.Int())) {
+			return v, true
+		}
+		return Fail(errInt), true
+	case "UInt32Value":
+		if v := set("value", UintOf(0)); v.num == uint64(uint32(v.num)) {
+			return v, true
+		}
+		return Fail(errUint), true
+	case "Timestamp":
+		return timestampInRange(time.Unix(set("seconds", IntOf(0)).Int(), set("nanos", IntOf(0)).Int()).UTC()), true
+	case "Duration":
+		d := multiply(set("seconds", IntOf(0)), IntOf(int64(time.Second)))
+		if d.kind == Int {
+			d = add(d, set("nanos", IntOf(0)))
+		}
+		if d.kind == Int {
+			d.kind = Duration
+		}
+		return d, true
+	case "ListValue":
+		return toJSON(set("values", ListValue(nil))), true
+	case "Struct":
+		return toJSON(set("fields", MapValue(nil, nil))), true
+	case "Value":
+		if len(b.names) == 0 || b.names[0] == "null_value" {
+			return NullValue, true
+		}
+		return toJSON(b.values[len(b.values)-1]), true
+	case "Any":
+		url := set("type_url", StringOf("")).Str()
+		if url == "" {
+			return Failf("unsupported conversion to ref.Val: (*dynamicpb.Message)"), true
+		}
+		return Failf("unknown type: '%s'", url[strings.LastIndexByte(url, '/')+1:]), true
+	}
+	return Value{}, false
+}
+
+// maxExact is the greatest whole number that JSON's numbers have exactly.
+const maxExact = 1<<53 - 1
+
+// toJSON returns v as JSON has it: all numbers are doubles, and what JSON does not have is a string.
+func toJSON(v Value) Value {
+	switch v.kind {
+	case Int:
+		if v.Int() <= maxExact && v.Int() >= -maxExact {
+			return DoubleOf(float64(v.Int()))
+		}
+		return Convert(v, StringType)
+	case Uint:
+		if v.num <= maxExact {
+			return DoubleOf(float64(v.num))
+		}
+		return Convert(v, StringType)
+	case Double:
+		if math.IsNaN(v.Double()) || math.IsInf(v.Double(), 0) {
+			return v
+		}
+	case Bytes:
+		return StringOf(base64.StdEncoding.EncodeToString(v.Bytes()))
+	case Timestamp, Duration:
+		return Convert(v, StringType)
+	case List:
+		items := make([]Value, 0, v.Len())
+		v.Entries(func(_, item Value) bool { items = append(items, toJSON(item)); return true })
+		return ListValue(items)
+	case Map:
+		var keys, values []Value
+		v.Entries(func(key, value Value) bool {
+			keys, values = append(keys, Convert(key, StringType)), append(values, toJSON(value))
+			return true
+		})
+		return MapValue(keys, values)
+	}
+	return v
+}
