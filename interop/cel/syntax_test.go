@@ -26,7 +26,10 @@ import (
 	"apichain/internal/cel/syntax"
 )
 
-var mutants = flag.Int("mutants", 3000, "how many mutated expressions TestSyntax parses with both parsers")
+var (
+	mutants   = flag.Int("mutants", 3000, "how many mutated expressions TestSyntax parses with both parsers")
+	keepFault = flag.String("keep-faults", "", "the file to which TestSyntax writes faulty expressions, each of another sort, and what upstream says")
+)
 
 // theirTree writes an expression of upstream's with the IDs and places of its nodes.
 func theirTree(b *strings.Builder, e celast.Expr, info *celast.SourceInfo) {
@@ -294,6 +297,42 @@ func soup(r *rand.Rand) string {
 	return b.String()
 }
 
+// sorts are the sorts of faults that were met: messages without what they quote.
+type sorts map[string]bool
+
+var (
+	quotes   = regexp.MustCompile(`(input|at:|at|identifier:) .*?( expecting|$)`)
+	snippets = regexp.MustCompile(`\n \| .*`)
+)
+
+// short returns what is wrong without the lines that show it, "" if it is long.
+func short(faults string) string {
+	faults = strings.ReplaceAll(snippets.ReplaceAllString(faults, ""), "ERROR: <input>:", "")
+	faults = strings.ReplaceAll(faults, "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}", "OPERAND")
+	if len(faults) > 300 {
+		return ""
+	}
+	return faults
+}
+
+// sort says that a short text has a fault of a sort that was not met before.
+func (s sorts) sort(text, faults string) bool {
+	faults = short(faults)
+	if len(text) > 40 || faults == "" || len(s) == 600 {
+		return false
+	}
+	var parts []string
+	for line := range strings.SplitSeq(faults, "\n") {
+		_, message, _ := strings.Cut(line, ": ")
+		parts = append(parts, quotes.ReplaceAllString(message, "$1$2"))
+	}
+	slices.Sort(parts)
+	sort := strings.Join(slices.Compact(parts), "\n")
+	met := s[sort]
+	s[sort] = true
+	return !met
+}
+
 // TestSyntax parses upstream's expressions and mutations of them with both parsers: trees, IDs, places and messages are the same.
 // A longer run: go test ./cel -run TestSyntax -mutants 100000.
 func TestSyntax(t *testing.T) {
@@ -302,6 +341,7 @@ func TestSyntax(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	r := rand.New(rand.NewPCG(seed, 1))
 	differences, sound, slow, slowest := 0, 0, time.Duration(0), ""
+	keep, kept := sorts{}, []string{}
 	check := func(i int, text string) {
 		want, got, took := all[i%2].both(text)
 		if took > slow {
@@ -309,6 +349,8 @@ func TestSyntax(t *testing.T) {
 		}
 		if !strings.HasPrefix(want, "ERROR") {
 			sound++
+		} else if keep.sort(text, want) {
+			kept = append(kept, fmt.Sprintf("%v\t%q\t%q\n", i%2 == 0, text, short(want)))
 		}
 		if want != got {
 			if differences++; differences <= 20 {
@@ -325,6 +367,12 @@ func TestSyntax(t *testing.T) {
 			check(i/10, soup(r))
 		} else {
 			check(i, mutate(r, texts))
+		}
+	}
+	if *keepFault != "" {
+		slices.Sort(kept)
+		if err := os.WriteFile(*keepFault, []byte(strings.Join(kept, "")), 0o644); err != nil {
+			t.Fatal(err)
 		}
 	}
 	t.Logf("%d texts of upstream's and %d mutations (seed %d), %d of them sound: %d differences; slowest of ours %v: %.200q",
