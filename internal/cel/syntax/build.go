@@ -25,7 +25,7 @@ type builder struct {
 	offsets []int32 // by ID
 	exprs   []Expr  // not yet used
 	depth   int
-	deep    bool // the tree is nested too deep: nothing more is built, and no more faults are found
+	deep    bool // the expression is too deep or too large: nothing more is built, and no more faults are found
 }
 
 // id returns a new ID of something at an offset.
@@ -75,6 +75,15 @@ func (b *builder) place(offset int32) (line, column int) {
 	return b.source.Place(offset)
 }
 
+// giveUp reports that the expression is too much, and has nothing more built.
+func (b *builder) giveUp(message string) *Expr {
+	if !b.deep {
+		b.faults.Add(-1, -1, message)
+	}
+	b.deep = true
+	return b.hole()
+}
+
 // hole is what stands where the thorough parser found nothing.
 func (b *builder) hole() *Expr { return b.expr(0, b.id(nowhere)) }
 
@@ -108,9 +117,7 @@ func (b *builder) build(n *node) *Expr {
 	switch n.form {
 	case formExpr, formRelation, formCalc, formSelect, formMemberCall, formIndex:
 		if b.depth++; b.depth > depthLimit {
-			b.faults.Add(-1, -1, "max recursion depth exceeded")
-			b.deep = true
-			return b.hole()
+			return b.giveUp("max recursion depth exceeded")
 		}
 		defer func() { b.depth-- }()
 	}
