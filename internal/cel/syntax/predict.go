@@ -175,12 +175,13 @@ func (x *predictor) accept(c *configs, conflict bool, start int) int {
 	at := x.at
 	x = x.p.called
 	x.at, x.p.pos = at, start
+	// Looking begins anew, at the same token.
 	now := x.begin(x.callers(x.p.frame))
 	for !x.p.stopped {
 		t := x.p.peek()
 		next := x.reach(now, t)
 		if next == nil {
-			// Upstream goes back before it looks which token does not fit, so it names the first.
+			// Upstream goes back before it looks which token does not fit, so it names the first, unlike without callers.
 			return x.none(now, start, start)
 		}
 		if alt := next.unique(); alt != 0 {
@@ -297,6 +298,7 @@ func (x *predictor) reach(c *configs, t kind) *configs {
 			}
 		}
 	}
+	// If one alternative is left, it does not matter where it leads.
 	out := moved
 	if stopped != nil || t == end || moved.unique() == 0 {
 		out = x.configs()
@@ -337,7 +339,8 @@ func (c *configs) anyStopped() bool {
 
 // close adds the places to which a place leads at no cost. Behind the end of a rule it goes on where a stack says; an empty stack
 // ends there with callers, and leads to every use of the rule without. The depth counts rules that were entered: precedence is of
-// the decision's rule only, which is at depth 0.
+// the decision's rule only, which is at depth 0. (Going back to a caller by a stack does not change the depth, so a caller's
+// precedence is measured by that of the rule that is being read; ANTLR in other languages counts there.)
 func (x *predictor) close(f config, out *configs, busy map[busyKey]bool, leveling, atEnd bool, depth int) {
 	todo := []config{f}
 	for len(todo) > 0 {
@@ -470,7 +473,8 @@ func (x *predictor) several(links []link) *stack {
 	return found
 }
 
-// merge returns the stacks of both. Without callers the empty stack is any stack, and so takes the others in.
+// merge returns the stacks of both. Without callers the empty stack is any stack, and so takes the others in; with them it is lost
+// beside others, as it is in ANTLR for Go.
 func (x *predictor) merge(a, b *stack) *stack {
 	switch {
 	case a == b:
@@ -481,6 +485,7 @@ func (x *predictor) merge(a, b *stack) *stack {
 		}
 		return a
 	}
+	// Links are in the order of their states, so that equal sets are found to be equal.
 	k := [2]*stack{a, b}
 	if found := x.merged[k]; found != nil {
 		return found

@@ -63,7 +63,6 @@ type thorough struct {
 	source *Source
 	faults *Faults
 	tokens []token // the first is none; those behind the end were added
-	hidden []token // between tokens
 	bads   []token // pieces that are no token
 	last   int     // the index of the end
 	pos    int
@@ -120,7 +119,6 @@ func (p *thorough) lex() {
 		case bad:
 			p.bads = append(p.bads, t)
 		case space, comment:
-			p.hidden = append(p.hidden, t)
 		default:
 			p.tokens = append(p.tokens, t)
 		}
