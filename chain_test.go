@@ -303,7 +303,8 @@ var layers = map[string]map[string]string{
 	"internal/client": {"internal/tree": "a kubeconfig is YAML"},
 	"internal/ctl": {
 		"admin": "what is shown of an answer looks as the endpoint's own tables do", "internal/client": "it asks the admin endpoint", "internal/journal": "data is about the folder of one",
-		"internal/flags": "wrong flags are told in the words of the server",
+		"internal/cel": "an expression is evaluated by hand", "internal/expression": "one of a policy", "internal/field": "what is wrong with a definition is errors of fields",
+		"internal/flags": "wrong flags are told in the words of the server", "internal/schema": "the rules of a definition are looked at", "internal/tree": "values are printed",
 	},
 	"internal/envtest": {"internal/flags": "wrong flags are told in the words of the server", "internal/tree": "JSON is printed"},
 	"internal/standin": {"internal/client": "it is asked whether it is one"},
