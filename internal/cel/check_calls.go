@@ -46,6 +46,7 @@ func (c *checker) call(e *syntax.Expr) {
 // optionalSelect checks a.?b, which the parser makes a call with the name of the field as a literal.
 func (c *checker) optionalSelect(e *syntax.Expr) {
 	name, _ := e.Args[1].Value.(string)
+	c.types[e.Args[1].ID] = StringType
 	c.set(e, c.resolve(c.field(e.ID, e.Args[0], name, true), false))
 	c.refs[e.ID] = &Ref{Name: e.Name, Slot: -1, Overloads: []*Overload{{ID: "select_optional_field"}}}
 }
