@@ -24,9 +24,11 @@ import (
 	"apichain/internal/controller"
 	"apichain/internal/conversion"
 	"apichain/internal/discovery"
+	"apichain/internal/expression"
 	"apichain/internal/flags"
 	"apichain/internal/hub"
 	"apichain/internal/kinds"
+	"apichain/internal/policy"
 	"apichain/internal/request"
 	"apichain/internal/store"
 	"apichain/internal/webhook"
@@ -74,6 +76,8 @@ type program struct {
 	kept        kept // what keeps it
 	api         *api.API
 	admission   *admission.Chain // plugins
+	policies    *policy.Policies
+	conditions  *expression.Counts // of policies and webhooks
 	webhooks    *webhook.Webhooks
 	conversions *conversion.Webhooks
 	backends    *backend.Set // the servers that this one asks
@@ -291,6 +295,9 @@ func (p *program) loadIdentity() error {
 	}
 	for _, note := range p.authn.Notes {
 		p.log.Warn("--token-auth-file: " + note)
+	}
+	if p.opt.customs.strict {
+		fmt.Fprintln(p.stderr, "apichain: --strict-crds: deprecated, has no effect: x-kubernetes-validations are evaluated")
 	}
 	if w := modeWarning(modes); w != "" {
 		fmt.Fprintln(p.stderr, "apichain: --authorization-mode:", w)

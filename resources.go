@@ -46,13 +46,12 @@ func (o *watchOptions) Check(p *flags.Problems) {
 	p.When(o.slow < time.Millisecond, "watch-slow-timeout", "must be at least 1ms, is %v", o.slow)
 }
 
-// customOptions say what becomes of a definition with rules that are not evaluated: with strict it
-// is refused, else it is taken with a warning.
+// customOptions are those of custom resources: one that has nothing left to do.
 type customOptions struct{ strict bool }
 
 func (o *customOptions) Register(f *flags.Set) {
 	f.In("custom resources")
-	f.Bool(&o.strict, "strict-crds", false, "refuse definitions with x-kubernetes-validations, which are not evaluated, instead of warning")
+	f.Bool(&o.strict, "strict-crds", false, "deprecated, and will go: x-kubernetes-validations are evaluated, so that there is nothing to refuse")
 }
 
 func (o *customOptions) Check(*flags.Problems) {}
@@ -116,9 +115,9 @@ func (p *program) buildResources() error {
 	}
 	p.backends = p.newBackends()
 	c := &p.opt.cluster
-	p.webhooks = p.newWebhooks()
+	p.policies, p.webhooks = p.newPolicies(), p.newWebhooks()
 	p.admission, err = admission.New(admission.Config{
-		Enabled: c.plugins, Disabled: c.withoutPlugins, Authorizer: p.authz, Webhooks: p.webhooks,
+		Enabled: c.plugins, Disabled: c.withoutPlugins, Authorizer: p.authz, Policies: p.policies, Webhooks: p.webhooks,
 		NotReadySeconds: int64(c.notReady), UnreachableSeconds: int64(c.unreachable),
 	})
 	if err != nil {
@@ -136,14 +135,15 @@ func (p *program) buildResources() error {
 	p.api = api.New(api.Config{
 		Store: p.store, Kinds: table, Catalog: &p.catalog,
 		Tokens: p.authn.Accounts, MaxTokenTime: p.opt.accountTokens.most, WhoseToken: p.authn.ByToken, Authorizer: p.authz,
-		Observer: &p.watchTable, Bookmarks: p.opt.watch.bookmarks, StrictCRDs: p.opt.customs.strict,
+		Observer: &p.watchTable, Bookmarks: p.opt.watch.bookmarks,
 		NoManagedFields:      p.opt.ownership.managed == "off",
-		NoNamespaceLifecycle: !p.admission.On("NamespaceLifecycle"), Admit: p.admission.For, AfterWrite: p.webhooks.AfterWrite(), ReadOnly: readOnly,
+		NoNamespaceLifecycle: !p.admission.On("NamespaceLifecycle"), Admit: p.admission.For, AfterWrite: p.afterAdmission(), ReadOnly: readOnly,
 		Services:   api.ServiceNetwork{Ranges: p.opt.cluster.ranges(), NodePorts: nodePorts},
 		Converters: p.newConversions(),
 		Changed:    func() { p.generation.Add(1) }, Log: p.log,
 	})
 	p.admission.Look(p.api)
+	p.policies.Look(p.api)
 	p.webhooks.Look(p.api, p.store)
 	p.restorer = controller.NewRestorer(p.api)
 	p.aggregate()

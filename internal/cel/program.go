@@ -97,7 +97,10 @@ func (p *Program) Eval(vars []Value, l Limit) (Value, uint64) {
 		cost = f.spent
 	}
 	// What the frame points at is not kept alive by the pool.
-	f.vars, f.done, f.args = nil, nil, [2]Value{}
+	f.vars, f.done = nil, nil
+	if f.args[0].kind != Error {
+		f.args = [2]Value{}
+	}
 	clear(f.locals)
 	p.frames.Put(f)
 	if halted != nil {

@@ -366,31 +366,42 @@ func (c *callee) ints(left, right runner) runner {
 	if c.overload == nil || !strings.HasSuffix(c.overload.ID, "_int64") {
 		return nil
 	}
-	var holds func(a, b int64) bool
+	// Which of -1, 0 and 1 the result of a comparison may be.
+	var less, same, greater bool
 	switch c.overload.ID {
 	case "less_int64":
-		holds = func(a, b int64) bool { return a < b }
+		less = true
 	case "less_equals_int64":
-		holds = func(a, b int64) bool { return a <= b }
+		less, same = true, true
 	case "greater_int64":
-		holds = func(a, b int64) bool { return a > b }
+		greater = true
 	case "greater_equals_int64":
-		holds = func(a, b int64) bool { return a >= b }
+		same, greater = true, true
 	default:
 		return nil
 	}
 	binary := c.Binary
 	return func(f *frame) Value {
 		a, b := left(f), right(f)
-		switch {
-		case a.kind == Int && b.kind == Int:
-			return f.spend(1, BoolOf(holds(a.Int(), b.Int())))
-		case a.kind == Error:
-			return f.spend(1, a)
-		case b.kind == Error:
-			return f.spend(1, b)
+		if a.kind != Int || b.kind != Int {
+			switch {
+			case a.kind == Error:
+				return f.spend(1, a)
+			case b.kind == Error:
+				return f.spend(1, b)
+			}
+			return f.spend(1, binary(a, b))
 		}
-		return f.spend(1, binary(a, b))
+		holds := same
+		if x, y := a.Int(), b.Int(); x < y {
+			holds = less
+		} else if x > y {
+			holds = greater
+		}
+		if f.cost++; f.cost > f.limit {
+			return f.halt(ErrBudget)
+		}
+		return BoolOf(holds)
 	}
 }
 

@@ -155,11 +155,11 @@ func (a *attribute) observed() runner {
 func (a *attribute) fields(otherwise runner) runner {
 	slot, local, steps, cost := a.slot, a.local, a.steps, uint64(len(a.steps)+1)
 	return func(f *frame) Value {
-		v := &f.vars
+		from := f.vars
 		if local {
-			v = &f.locals
+			from = f.locals
 		}
-		at := (*v)[slot]
+		at := from[slot]
 		for i := range steps {
 			m, ok := at.ref.(map[string]any)
 			if !ok || at.typ == nil || at.typ.Kind != Object {
@@ -170,9 +170,16 @@ func (a *attribute) fields(otherwise runner) runner {
 			if x == nil {
 				return f.spend(uint64(i+2), missing(steps[i].key))
 			}
-			at = Of(x, field.Type)
+			if n, ok := x.(int64); ok && field.Type.Kind == Int {
+				at = Value{kind: Int, num: uint64(n)}
+			} else {
+				at = Of(x, field.Type)
+			}
 		}
-		return f.spend(cost, at)
+		if f.cost += cost; f.cost > f.limit {
+			return f.halt(ErrBudget)
+		}
+		return at
 	}
 }
 

@@ -364,14 +364,6 @@ func (v Value) Field(name string) (field Value, ok bool) {
 	return Value{}, false
 }
 
-// fieldNamed returns a field by its name in CEL. A reserved word is good for a name, as the word itself or escaped.
-func (t *Type) fieldNamed(name string) *Field {
-	if f := t.Fields[name]; f != nil {
-		return f
-	}
-	return t.Fields["__"+name+"__"]
-}
-
 // Get returns an item of a list, the value of a key, or a field, or the error that it is not there.
 func (v Value) Get(key Value) Value {
 	switch v.kind {
