@@ -104,7 +104,7 @@ func (t *table) add(f Function) {
 	if known.Estimate == nil {
 		known.Estimate = f.Estimate
 	}
-	known.Makes = known.Makes || f.Makes
+	known.Makes = max(known.Makes, f.Makes)
 	if known.Regex == nil {
 		known.Regex = f.Regex
 	}
