@@ -35,13 +35,24 @@ type local struct {
 // run checks everything, and then resolves the types that were variables when they were written down.
 func (c *checker) run() (*Checked, error) {
 	c.check(c.ast.Root)
+	if c.steps > mostSteps {
+		c.faults.List, c.faults.More = nil, 0
+		c.large(c.ast.Root.ID)
+	}
 	if len(c.faults.List) > 0 {
 		return nil, &c.faults
 	}
 	for i, t := range c.types {
-		if t != nil {
-			c.types[i] = c.resolve(t, true)
+		if t == nil {
+			continue
 		}
+		// What variables were bound to after the type was noted may have made it larger.
+		left := mostParts
+		if c.count(t, &left); left < 0 {
+			c.large(int32(i))
+			return nil, &c.faults
+		}
+		c.types[i] = c.resolve(t, true)
 	}
 	checked := &Checked{AST: c.ast, Types: c.types, Refs: c.refs, env: c.env}
 	if c.validate(checked); len(c.faults.List) > 0 {
@@ -64,8 +75,31 @@ func (c *checker) mismatch(e *syntax.Expr, expected, found *Type) {
 	c.fault(e.ID, "expected type '%s' but found '%s'", expected, found)
 }
 
+// mostParts is how many parts the type of an expression may have. A type may have twice the parts of another by a few letters of text
+// ({a: a} in a comprehension), so that without a bound the types of a short text would be larger than any memory.
+const mostParts = 1 << 12
+
+// set notes the type of e, unless it is too large.
+func (c *checker) set(e *syntax.Expr, t *Type) {
+	left := mostParts
+	if c.count(t, &left); left < 0 {
+		c.large(e.ID)
+		return
+	}
+	c.types[e.ID] = t
+}
+
+func (c *checker) large(id int32) {
+	c.fault(id, "type of the expression is too large")
+	c.types[id] = ErrorType
+}
+
 // check finds the type of e and of everything below it.
 func (c *checker) check(e *syntax.Expr) {
+	if c.steps > mostSteps {
+		c.types[e.ID] = ErrorType
+		return
+	}
 	switch e.Kind {
 	case syntax.Literal:
 		c.types[e.ID] = literalType(e.Value)
@@ -173,7 +207,7 @@ func (c *checker) selection(e *syntax.Expr) {
 	if e.Test {
 		t = BoolType
 	}
-	c.types[e.ID] = c.resolve(t, false)
+	c.set(e, c.resolve(t, false))
 }
 
 // qualified returns the name that selects of selects of an identifier spell, without a leading dot, and the identifier as it is
@@ -233,7 +267,7 @@ func (c *checker) field(id int32, operand *syntax.Expr, name string, optional bo
 
 // fieldOf returns the type of a field of a message; nil, and a fault, where there is none.
 func (c *checker) fieldOf(id int32, message *Type, name string) *Type {
-	if f := message.Fields[name]; f != nil {
+	if f := message.fieldNamed(name); f != nil {
 		return f.Type
 	}
 	if message.Open {
@@ -261,7 +295,7 @@ func (c *checker) list(e *syntax.Expr) {
 	if items == nil {
 		items = c.fresh()
 	}
-	c.types[e.ID] = ListOf(items)
+	c.set(e, ListOf(items))
 }
 
 // mapping checks {a: b, ?c: d}.
@@ -281,7 +315,7 @@ func (c *checker) mapping(e *syntax.Expr) {
 		keys = c.fresh()
 		values = c.fresh()
 	}
-	c.types[e.ID] = MapOf(keys, values)
+	c.set(e, MapOf(keys, values))
 }
 
 // unwrapped returns the type that an optional item has if it is there.
@@ -342,7 +376,7 @@ func (c *checker) comprehension(e *syntax.Expr) {
 	c.locals = c.locals[:scope+1]
 	c.check(f.Result)
 	c.locals = c.locals[:scope]
-	c.types[e.ID] = c.resolve(c.types[f.Result.ID], false)
+	c.set(e, c.resolve(c.types[f.Result.ID], false))
 }
 
 // expect reports e if its type does not agree with t.

@@ -2,6 +2,11 @@ package cel
 
 import "apichain/internal/cel/syntax"
 
+// A call has a name and the types of its arguments, and a function of that name has overloads. Those whose types agree with the
+// arguments are kept, all of them, since an argument that is dyn may turn out to be of any type; which one it is then, the evaluator
+// sees. Overloads are tried in the order in which libraries have declared them, and what one has bound stays bound for the next, as
+// upstream has it: the type of a call, and texts of faults, depend on that.
+
 // call checks a call: of a function, of a member of what is on the left of the dot, or of a function whose name has dots.
 func (c *checker) call(e *syntax.Expr) {
 	if e.Name == "_?._" {
@@ -51,7 +56,7 @@ func (c *checker) optionalSelect(e *syntax.Expr) {
 		c.types[e.ID] = ErrorType
 		return
 	}
-	c.types[e.ID] = c.resolve(c.field(e.ID, e.Args[0], name, true), false)
+	c.set(e, c.resolve(c.field(e.ID, e.Args[0], name, true), false))
 	c.refs[e.ID] = &Ref{Name: e.Name, Slot: -1, Overloads: []*Overload{{ID: "select_optional_field"}}}
 }
 
@@ -100,7 +105,7 @@ func (c *checker) overload(e *syntax.Expr, f *Function) {
 		c.types[e.ID] = ErrorType
 		return
 	}
-	c.types[e.ID] = result
+	c.set(e, result)
 	c.refs[e.ID] = &Ref{Name: f.Name, Slot: -1, Overloads: append([]*Overload(nil), c.candidates...)}
 }
 

@@ -7,6 +7,10 @@ import (
 	"apichain/internal/cel/syntax"
 )
 
+// Types do not show everything: a duration may be written in a way that nobody can read, and a list may mix what does not belong
+// together. Upstream has validators for that, which look at an expression whose types are right, one after the other. Here one walk
+// collects the nodes that any of them wants to see, which for most expressions are a few calls.
+
 // found are the nodes that validators look at, each kind in the order of upstream's walk: what is below a node comes before it.
 type found struct {
 	calls, lists, maps, folds []*syntax.Expr

@@ -93,7 +93,7 @@ func ExtLists() *cel.Library {
 	// Two functions have one implementation for all their types.
 	sortAll := cel.Function{Name: "sort", Unary: func(list cel.Value) cel.Value {
 		if list.Kind() != cel.List {
-			return cel.Failf("no such overload: sort")
+			return notSorted("sort", list)
 		}
 		return sorted(list, list)
 	}}
@@ -228,10 +228,19 @@ func mayFlatten(args []cel.Node) (cel.Range, *cel.Range) {
 	return mayMake(float64(levels), args[0].Size())
 }
 
+// notSorted is the error of what is no list. What has functions of its own that upstream finds at run time says less.
+func notSorted(name string, v cel.Value) cel.Value {
+	switch v.Kind() {
+	case cel.String, cel.Timestamp, cel.Duration:
+		return noOverload()
+	}
+	return cel.Failf("no such overload: %s", name)
+}
+
 // sorted returns a list in the order of the keys of its items. Keys are of one type that has an order.
 func sorted(list, keys cel.Value) cel.Value {
 	if list.Kind() != cel.List || keys.Kind() != cel.List {
-		return cel.Failf("no such overload: @sortByAssociatedKeys")
+		return notSorted("@sortByAssociatedKeys", list)
 	}
 	n := list.Len()
 	switch {

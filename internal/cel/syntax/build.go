@@ -316,7 +316,7 @@ func (b *builder) named(n *node) *Expr {
 		return b.expr(0, b.id(b.at(n.start)))
 	}
 	name := b.text(n.id)
-	if isReserved(name) {
+	if IsReserved(name) {
 		return b.fault(b.at(n.start), "reserved identifier: "+name)
 	}
 	if n.dot != 0 {

@@ -30,6 +30,8 @@ const (
 type Expr struct {
 	ID   int32 // from 1, dense: AST.Offsets is by it
 	Kind Kind
+	// Test is true for the select that has(a.b) expands to.
+	Test bool
 	// Value is that of a literal: nil, bool, int64, uint64, float64, string or []byte.
 	Value any
 	// Name is that of an identifier (with a leading dot as it is written), the field of a select, the function of a call
@@ -37,8 +39,6 @@ type Expr struct {
 	Name string
 	// Operand is what is selected from, or the receiver of a call, nil where there is none.
 	Operand *Expr
-	// Test is true for the select that has(a.b) expands to.
-	Test bool
 	// Args are those of a call, without the receiver, or the items of a list.
 	Args []*Expr
 	// Optional are the indices of the items of a list that are written [?item].

@@ -282,8 +282,9 @@ func isLetter(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '_'
 }
 
-// reserved are the names that no variable and no function may have.
+// reserved are the names of IsReserved.
 var reserved = []string{"as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop",
 	"package", "namespace", "null", "return", "true", "var", "void", "while"}
 
-func isReserved(name string) bool { return slices.Contains(reserved, name) }
+// IsReserved reports whether a name is one that no variable and no function may have.
+func IsReserved(name string) bool { return slices.Contains(reserved, name) }

@@ -39,7 +39,8 @@ type frame struct {
 	parent   *frame
 	invoking *state // where the parent calls it
 	node     *node
-	sep      int32 // the token before the next child
+	sep      int32  // the token before the next child
+	stack    *stack // the callers as predictions see them, nil if none has needed them
 }
 
 // thorough is the parser that goes on behind errors as upstream's does: it reads the elements of the grammar's table, and drops or
@@ -63,7 +64,9 @@ type thorough struct {
 	failed   failure
 	stopped  bool // nothing is read and reported any more
 	reported int
-	effort   int // configs that predictions followed
+
+	predictor *predictor // without callers
+	called    *predictor // with them
 
 	// Of recovery: whether an error was reported since a token last fitted, where it last went on, and how often it did.
 	recovering bool
@@ -73,9 +76,16 @@ type thorough struct {
 	skips      int // tokens that the present one may still skip; -1 for any
 }
 
+func newThorough(source *Source, faults *Faults) *thorough {
+	p := &thorough{g: theGrammar(), source: source, faults: faults, tokens: make([]token, 1), pos: 1, levels: []int8{0},
+		lastPos: -1, skips: -1}
+	p.predictor, p.called = newPredictor(p, false), newPredictor(p, true)
+	return p
+}
+
 // parseThorough reads a text, reports its syntax errors, and returns its tree, nil if reading ended before the text did.
 func parseThorough(source *Source, faults *Faults) (*node, []token) {
-	p := &thorough{g: theGrammar(), source: source, faults: faults, tokens: make([]token, 1), pos: 1, levels: []int8{0}, lastPos: -1, skips: -1}
+	p := newThorough(source, faults)
 	p.lex()
 	p.fetch(1)
 	root := p.read(ruleStart, 0)
