@@ -273,7 +273,8 @@ var layers = map[string]map[string]string{
 	"internal/backend": {"internal/metrics": "calls are counted", "internal/request": "a wrong certificate is told the audit", "internal/tree": "services are trees"},
 	"internal/expression": {
 		"internal/auth": "expressions ask who may do what", "internal/cel": "expressions are compiled and evaluated", "internal/cel/library": "functions and the authorizer",
-		"internal/metrics": "conditions are counted", "internal/request": "the authorizer is asked about requests", "internal/tree": "conditions are trees",
+		"internal/metrics": "conditions are counted", "internal/request": "the authorizer is asked about requests", "internal/selector": "a selector that cannot be read is none",
+		"internal/tree": "conditions are trees",
 	},
 	"internal/matching": {
 		"internal/api": "questions come from the steps of a write", "internal/expression": "expressions see the question", "internal/request": "who asks",

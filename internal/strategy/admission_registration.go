@@ -89,6 +89,7 @@ func checkWebhook(v *kinds.Visit) {
 	}
 	checkSelectors(v)
 	v.Add(field.WebhookErrors(v.Path("clientConfig"), tree.Object(v.Obj, "clientConfig"))...)
+	v.Now("matchConditions")
 	checkDistinct(v, "matchConditions", "name")
 	at := v.Path("admissionReviewVersions")
 	// No version at all is one error; that none of them is known to the server is another.
@@ -175,10 +176,11 @@ func needText(v *kinds.Visit, name, why string) bool {
 // what it is about, and conditions with names of their own. That there are constraints is
 // for a row to say.
 func checkPolicyConstraints(v *kinds.Visit) {
-	checkDistinct(v, "matchConditions", "name")
 	if v.Obj["matchConstraints"] != nil && len(tree.List(v.Obj, "matchConstraints", "resourceRules")) == 0 {
 		v.Add(field.Required(v.Path("matchConstraints", "resourceRules"), ""))
 	}
+	v.Now("matchConditions")
+	checkDistinct(v, "matchConditions", "name")
 }
 
 // maxAuditAnnotations is how many annotations of the audit log a policy may have, upstream's
