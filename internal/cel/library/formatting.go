@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -263,7 +263,7 @@ func (w *writer) mapping(v cel.Value) error {
 	if failed != nil {
 		return failed
 	}
-	slices.SortStableFunc(entries, func(a, b entry) int { return strings.Compare(a.key, b.key) })
+	sort.SliceStable(entries, func(i, j int) bool { return entries[i].key < entries[j].key })
 	w.WriteByte('{')
 	for i, e := range entries {
 		if i > 0 {

@@ -23,6 +23,9 @@ type Expander struct {
 	offset int32
 }
 
+// expr is not inlined, for there are many expansions, and none that has to be fast.
+//
+//go:noinline
 func (x *Expander) expr(k Kind) *Expr { return x.b.expr(k, x.b.id(x.offset)) }
 
 // Literal returns a literal: nil, a bool, int64, uint64, float64, string or []byte.
