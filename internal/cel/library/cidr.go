@@ -18,7 +18,7 @@ func (n network) Equal(other cel.Value) cel.Value {
 	if b, ok := other.Ref().(network); ok {
 		return cel.BoolOf(n == b)
 	}
-	return noOverload()
+	return cel.NoSuchOverload()
 }
 
 // Size returns the bytes of the prefix.
@@ -64,7 +64,7 @@ func containsCIDR(a, b cel.Value) cel.Value {
 func containsIPText(a, b cel.Value) cel.Value {
 	ip, err := parseIP(b.Str())
 	if err != nil {
-		return noOverload()
+		return cel.NoSuchOverload()
 	}
 	return cel.BoolOf(networkOf(a).Contains(ip))
 }

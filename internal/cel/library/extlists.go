@@ -232,7 +232,7 @@ func mayFlatten(args []cel.Node) (cel.Range, *cel.Range) {
 func notSorted(name string, v cel.Value) cel.Value {
 	switch v.Kind() {
 	case cel.String, cel.Timestamp, cel.Duration:
-		return noOverload()
+		return cel.NoSuchOverload()
 	}
 	return cel.Failf("no such overload: %s", name)
 }

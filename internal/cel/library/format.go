@@ -29,7 +29,7 @@ func (f *namedFormat) Equal(other cel.Value) cel.Value {
 	if o, ok := other.Ref().(*namedFormat); ok {
 		return cel.BoolOf(f.name == o.name)
 	}
-	return noOverload()
+	return cel.NoSuchOverload()
 }
 
 // Size is 1: formats have no length.
@@ -233,7 +233,7 @@ func Format() *cel.Library {
 func validate(format, text cel.Value) cel.Value {
 	f, ok := format.Ref().(*namedFormat)
 	if !ok {
-		return noOverload()
+		return cel.NoSuchOverload()
 	}
 	if errs := f.check(text.Str()); len(errs) > 0 {
 		return cel.Some(texts(errs))

@@ -18,7 +18,7 @@ func (a address) Equal(other cel.Value) cel.Value {
 	if b, ok := other.Ref().(address); ok {
 		return cel.BoolOf(a == b)
 	}
-	return noOverload()
+	return cel.NoSuchOverload()
 }
 
 // Size returns the bytes.

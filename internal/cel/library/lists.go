@@ -130,7 +130,7 @@ func compares(a, b cel.Value, c int) bool {
 func isSorted(list cel.Value) cel.Value {
 	for i := range list.Len() {
 		if !ordered(list.At(i)) {
-			return noOverload()
+			return cel.NoSuchOverload()
 		}
 		if i > 0 && compares(list.At(i-1), list.At(i), 1) {
 			return cel.False
@@ -146,7 +146,7 @@ func extreme(name string, worse int) func(cel.Value) cel.Value {
 		for i := range list.Len() {
 			next := list.At(i)
 			if !ordered(next) {
-				return noOverload()
+				return cel.NoSuchOverload()
 			}
 			if i == 0 || compares(found, next, worse) {
 				found = next

@@ -18,11 +18,14 @@ func (a amount) Equal(other cel.Value) cel.Value {
 	if b, ok := other.Ref().(amount); ok {
 		return cel.BoolOf(a.Cmp(b.Number) == 0)
 	}
-	return noOverload()
+	return cel.NoSuchOverload()
 }
 
 // Size is 1: quantities have no length.
 func (a amount) Size() uint64 { return 1 }
+
+// Weight returns how long it takes to compute with it: numbers of more digits than upstream's fast path has are multiplied.
+func (a amount) Weight() int64 { return int64(a.Words()) }
 
 var errNoInteger = errors.New("cannot convert value to integer")
 

@@ -33,7 +33,7 @@ func compiled(f func(re *regexp.Regexp, args []cel.Value) cel.Value) func(args [
 
 func find(re *regexp.Regexp, args []cel.Value) cel.Value {
 	if args[0].Kind() != cel.String {
-		return noOverload()
+		return cel.NoSuchOverload()
 	}
 	return cel.StringOf(re.FindString(args[0].Str()))
 }
@@ -45,7 +45,7 @@ func findAll(re *regexp.Regexp, args []cel.Value) cel.Value {
 		n = int(args[2].Int())
 	}
 	if args[0].Kind() != cel.String || len(args) == 3 && args[2].Kind() != cel.Int {
-		return noOverload()
+		return cel.NoSuchOverload()
 	}
 	return texts(re.FindAllString(args[0].Str(), n))
 }

@@ -1,10 +1,6 @@
 package library
 
-import (
-	"errors"
-
-	"apichain/internal/cel"
-)
+import "apichain/internal/cel"
 
 // Nothing here is inlined: there are hundreds of rows, each of which would be larger than the call.
 
@@ -39,14 +35,6 @@ func more(o cel.Overload, f func(args []cel.Value) cel.Value) cel.Overload {
 	o.Call = f
 	return o
 }
-
-// errNoOverload is the error of a value that a function cannot do with.
-var errNoOverload = errors.New("no such overload")
-
-// noOverload returns it as a value.
-//
-//go:noinline
-func noOverload() cel.Value { return cel.Fail(errNoOverload) }
 
 // texts returns a list of strings.
 func texts(list []string) cel.Value {

@@ -33,11 +33,14 @@ func (v *version) Equal(other cel.Value) cel.Value {
 	if o, ok := other.Ref().(*version); ok {
 		return cel.BoolOf(v.compare(o) == 0)
 	}
-	return noOverload()
+	return cel.NoSuchOverload()
 }
 
 // Size is 1: versions have no length.
 func (v *version) Size() uint64 { return 1 }
+
+// Weight returns how long it takes to compare two.
+func (v *version) Weight() int64 { return int64(len(v.before)) }
 
 // String returns the version without the name of a build.
 func (v *version) String() string {

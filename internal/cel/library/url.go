@@ -17,11 +17,16 @@ func (l location) Equal(other cel.Value) cel.Value {
 	if o, ok := other.Ref().(location); ok {
 		return cel.BoolOf(l.String() == o.String())
 	}
-	return noOverload()
+	return cel.NoSuchOverload()
 }
 
 // Size is 1: URLs have no length.
 func (l location) Size() uint64 { return 1 }
+
+// Weight returns how long it takes to take it apart.
+func (l location) Weight() int64 {
+	return int64(len(l.Host)+len(l.Path)+len(l.RawPath)+len(l.RawQuery)+len(l.Fragment)) / 8
+}
 
 // parseURL takes absolute URLs and absolute paths, as the line of a request has them. A # of such a line is a part of the path, but
 // what is returned has a fragment.
@@ -63,7 +68,7 @@ func URLs() *cel.Library {
 		return cel.Function{Name: name, Overloads: []cel.Overload{one(member(id, cel.StringType, URLType), func(v cel.Value) cel.Value {
 			l, ok := v.Ref().(location)
 			if !ok {
-				return noOverload()
+				return cel.NoSuchOverload()
 			}
 			return cel.StringOf(f(l.URL))
 		})}}
@@ -91,7 +96,7 @@ func URLs() *cel.Library {
 				member("url_get_query", cel.MapOf(cel.StringType, cel.ListOf(cel.StringType)), URLType), func(v cel.Value) cel.Value {
 					l, ok := v.Ref().(location)
 					if !ok {
-						return noOverload()
+						return cel.NoSuchOverload()
 					}
 					return query(l.URL)
 				})}},
