@@ -43,7 +43,14 @@ func amountValue(n quantity.Number, err error) cel.Value {
 	return cel.OpaqueValue(QuantityType, amount{n})
 }
 
-// Quantity has quantity(string), comparisons, sums and conversions.
+// Quantity has quantity(string), comparisons, sums and conversions. Answers are those of upstream's type: whether a quantity is an
+// integer goes by how it was written, too.
+//
+//	isQuantity('1.5Gi'), sign(quantity('-1'))                    true, -1
+//	quantity('1k').compareTo(quantity('1Ki'))                    -1, and isLessThan, isGreaterThan
+//	quantity('1Ki').asInteger()                                  1024; an error where isInteger() is false, as of 1000m
+//	quantity('100m').asApproximateFloat()                        0.1
+//	quantity('1Gi').add(quantity('1')).sub(5)                    with quantities and ints
 func Quantity() *cel.Library {
 	t := QuantityType
 	asks := func(name string, o cel.Overload, f func(quantity.Number) cel.Value) cel.Function {

@@ -6,7 +6,12 @@ import (
 	"apichain/internal/cel"
 )
 
-// Regex has find and findAll. A pattern that is a literal is compiled with the program, any other at each call, which its cost pays.
+// Regex has find and findAll, which return what a regular expression (RE2) matches:
+//
+//	'abc 123'.find('[0-9]+')          '123'      '' for nothing
+//	'1 2 3'.findAll('[0-9]', 2)       ['1', '2']
+//
+// A pattern that is a literal is compiled with the program, any other at each call, which its cost pays.
 func Regex() *cel.Library {
 	s := cel.StringType
 	return &cel.Library{Name: "kubernetes.regex", Functions: []cel.Function{
@@ -31,6 +36,7 @@ func compiled(f func(re *regexp.Regexp, args []cel.Value) cel.Value) func(args [
 	}
 }
 
+// find returns the first match.
 func find(re *regexp.Regexp, args []cel.Value) cel.Value {
 	if args[0].Kind() != cel.String {
 		return cel.NoSuchOverload()

@@ -43,6 +43,7 @@ func isURL(v cel.Value) cel.Value {
 	return cel.BoolOf(err == nil)
 }
 
+// stringToURL is url(string).
 func stringToURL(v cel.Value) cel.Value {
 	u, err := parseURL(v.Str())
 	if err != nil {
@@ -61,7 +62,12 @@ func query(u *url.URL) cel.Value {
 	return cel.MapValue(keys, lists)
 }
 
-// URLs has url(string) and the parts of a URL.
+// URLs has url(string) and the parts of a URL:
+//
+//	url('https://h:80/a%20b?q=1').getHost()       'h:80'        getHostname() 'h', getPort() '80', getScheme() 'https'
+//	url('/a%20b').getEscapedPath()                '/a%20b'
+//	url('/p?q=1&q=2').getQuery()                  {'q': ['1', '2']}
+//	isURL('../relative')                          false
 func URLs() *cel.Library {
 	// part makes a function that returns a part.
 	part := func(name, id string, f func(*url.URL) string) cel.Function {
