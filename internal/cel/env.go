@@ -111,7 +111,6 @@ func (t *table) add(f Function) {
 	if known.Estimate == nil {
 		known.Estimate = f.Estimate
 	}
-	known.Makes = max(known.Makes, f.Makes)
 	if known.Regex == nil {
 		known.Regex = f.Regex
 	}
