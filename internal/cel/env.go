@@ -98,7 +98,6 @@ func (t *table) add(f Function) {
 		return
 	}
 	known.Overloads = append(known.Overloads, f.Overloads...)
-	known.Makes = known.Makes || f.Makes
 	if known.Unary == nil {
 		known.Unary = f.Unary
 	}
@@ -111,7 +110,7 @@ func (t *table) add(f Function) {
 	if known.Estimate == nil {
 		known.Estimate = f.Estimate
 	}
-	known.Makes = known.Makes || f.Makes
+	known.Makes = max(known.Makes, f.Makes)
 	if known.Regex == nil {
 		known.Regex = f.Regex
 	}

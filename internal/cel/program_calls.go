@@ -289,7 +289,7 @@ func (c *callee) pay(f *frame, result, a, b Value, n int) Value {
 		f.args = [2]Value{a, b}
 		cost = c.cost(f.args[:n], result)
 	}
-	if result.kind == Error && result.ref == ErrBudget || c.Makes && !f.made(result) {
+	if result.kind == Error && result.ref == ErrBudget || c.Makes > 0 && !f.made(result, c.Makes) {
 		return f.halt(ErrBudget)
 	}
 	return f.spend(cost, result)
@@ -316,7 +316,7 @@ func (c *callee) many(args []runner, call func([]Value) Value) runner {
 			return f.halt(ErrBudget)
 		}
 		result := call(values)
-		if result.kind == Error && result.ref == ErrBudget || c.Makes && !f.made(result) {
+		if result.kind == Error && result.ref == ErrBudget || c.Makes > 0 && !f.made(result, c.Makes) {
 			return f.halt(ErrBudget)
 		}
 		return f.spend(c.costOf(values, result), result)
@@ -351,13 +351,13 @@ func (c *callee) look(f *frame, v Value) bool {
 	return f.steps >= 0
 }
 
-// made takes the steps for a result that somebody has made, an item or eight bytes each, and reports whether there were enough.
-func (f *frame) made(v Value) bool {
+// made takes the steps for a result that somebody has made, so many for an item or eight bytes, and reports whether there were enough.
+func (f *frame) made(v Value, each int64) bool {
 	switch v.kind {
 	case String:
-		f.steps -= int64(len(v.Str()) / 8)
+		f.steps -= int64(len(v.Str())/8) * each
 	case List:
-		f.steps -= int64(v.Len())
+		f.steps -= int64(v.Len()) * each
 	}
 	return f.steps >= 0
 }
