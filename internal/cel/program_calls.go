@@ -275,8 +275,14 @@ func (c *callee) two(left, right runner, call func(a, b Value) Value) runner {
 			return c.pay(f, b, a, b, 2)
 		}
 		f.steps -= c.extra
-		if f.halted != nil || !c.look(f, a) || !c.look(f, b) || !c.affordable(f, a, b) {
+		if f.halted != nil || !c.look(f, a) || !c.look(f, b) {
 			return f.halt(ErrBudget)
+		}
+		if c.cost != nil {
+			f.args = [2]Value{a, b}
+			if !c.affordable(f, f.args[:]) {
+				return f.halt(ErrBudget)
+			}
 		}
 		return c.pay(f, call(a, b), a, b, 2)
 	}
@@ -312,7 +318,7 @@ func (c *callee) many(args []runner, call func([]Value) Value) runner {
 				return f.halt(ErrBudget)
 			}
 		}
-		if f.halted != nil || len(values) > 1 && !c.affordable(f, values...) {
+		if f.halted != nil || len(values) > 1 && !c.affordable(f, values) {
 			return f.halt(ErrBudget)
 		}
 		result := call(values)
@@ -364,7 +370,7 @@ func (f *frame) made(v Value, each int64) bool {
 
 // affordable reports whether a call that will cost much is within the limit, before it is made: what would be cancelled after it
 // need not be done. It asks for the cost where arguments are long; costs never become less by a result.
-func (c *callee) affordable(f *frame, args ...Value) bool {
+func (c *callee) affordable(f *frame, args []Value) bool {
 	if c.cost == nil {
 		return true
 	}
