@@ -115,6 +115,7 @@ func (t *table) add(f Function) {
 		return
 	}
 	known.Overloads = append(known.Overloads, f.Overloads...)
+	known.Makes = max(known.Makes, f.Makes)
 	if known.Unary == nil {
 		known.Unary = f.Unary
 	}
@@ -127,7 +128,6 @@ func (t *table) add(f Function) {
 	if known.Estimate == nil {
 		known.Estimate = f.Estimate
 	}
-	known.Makes = max(known.Makes, f.Makes)
 	if known.Regex == nil {
 		known.Regex = f.Regex
 	}

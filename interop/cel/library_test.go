@@ -83,8 +83,7 @@ func libraryPair(t testing.TB, stored bool) *pair {
 	if stored {
 		their = set.StoredExpressionsEnv()
 	}
-	return &pair{theirNew: set.NewExpressionsEnv(), theirs: their, ours: env.With(variables, nil).Measured(nil, ""),
-		estimator: &k8slibrary.CostEstimator{}, variables: variables}
+	return &pair{set.NewExpressionsEnv(), their, env.With(variables, nil).Measured(nil, ""), &k8slibrary.CostEstimator{}, variables}
 }
 
 // row is what is known of an expression. Cost is -1 where it was not evaluated.
