@@ -1,6 +1,7 @@
 package ctl
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -396,7 +397,7 @@ func (c *celCommand) verdicts(s *schema.Schema) error {
 			} else if !a.Holds {
 				verdict = "fails"
 			}
-			fmt.Fprintf(c.out, "%s %8d  %s: %s\n", verdict, a.Cost, a.Path, oneLine(a.Rule))
+			fmt.Fprintf(c.out, "%s %8d  %s: %s\n", verdict, a.Cost, cmp.Or(a.Path, "object"), oneLine(a.Rule))
 		}
 		for _, e := range errs {
 			fmt.Fprintln(c.out, e.String())

@@ -18,7 +18,7 @@ type RuleReport struct {
 	Cost, Times uint64
 }
 
-// ExplainCRD returns the rules of a CRD that has its defaults, in the order of its versions and places, and what CheckCRD says of it. A
+// ExplainCRD returns the rules of a CRD that has its defaults, in the order of its versions and in each from the inside out, and what CheckCRD says of it. A
 // version whose schema is not good has none.
 func ExplainCRD(crd map[string]any) (rules []RuleReport, errs []field.Error) {
 	errs = checkCRD(crd, nil, func(at *field.Path, r *compiledRule, times uint64) {
@@ -43,7 +43,10 @@ type RuleVerdict struct {
 // and warn of. old is the object that obj replaces, nil for none.
 func (s *Schema) ExplainRules(obj, old map[string]any) (asked []RuleVerdict, errs []field.Error, warnings []string) {
 	note := func(p *field.Path, r *compiledRule, v cel.Value, cost uint64) {
-		said := RuleVerdict{Path: p.String(), Rule: strings.TrimSpace(r.rule.rule), Holds: v.Bool(), Cost: cost}
+		said := RuleVerdict{Rule: strings.TrimSpace(r.rule.rule), Holds: v.Bool(), Cost: cost}
+		if p != nil {
+			said.Path = p.String()
+		}
 		if err := v.Err(); err != nil {
 			said.Error = err.Error()
 		}
@@ -61,4 +64,39 @@ func RuleEnv(s *Schema) (*cel.Env, *cel.Type) {
 	}
 	root := &ruleScope{node: s.root, resource: true}
 	return root.env(false, false), root.celType()
+}
+
+// Rules returns the rules of the schema, at most as many as given, each behind its place: spec.items[*]: self != "". None is compiled.
+func (s *Schema) Rules(most int) []string {
+	var all []string
+	s.root.eachRule("", func(place, rule string) bool {
+		all = append(all, strings.TrimPrefix(place+": ", ": ")+strings.Join(strings.Fields(rule), " "))
+		return len(all) < most
+	})
+	return all
+}
+
+// eachRule calls f with the rules of a place and of all below it, until f returns false, which it then returns too.
+func (n *schemaNode) eachRule(place string, f func(place, rule string) bool) bool {
+	if n == nil || !n.ruled {
+		return true
+	}
+	if n.rules != nil {
+		for i := range n.rules.validations {
+			if !f(place, n.rules.validations[i].rule) {
+				return false
+			}
+		}
+		for _, branch := range n.rules.allOf {
+			if !branch.eachRule(place, f) {
+				return false
+			}
+		}
+	}
+	for _, x := range n.order {
+		if !x.node.eachRule(strings.TrimPrefix(place+"."+x.name, "."), f) {
+			return false
+		}
+	}
+	return n.items.eachRule(place+"[*]", f) && n.additional.eachRule(place+"[*]", f)
 }
