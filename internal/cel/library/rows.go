@@ -6,26 +6,34 @@ import (
 	"apichain/internal/cel"
 )
 
-// The forms of rows: global is a function of its arguments, member one that is called on the first of them.
+// The forms of rows: global is a function of its arguments, member one that is called on the first of them. They are not
+// inlined, nor those below: there are hundreds of rows, and each would be half a KiB of program.
+//
+//go:noinline
 func global(id string, result *cel.Type, args ...*cel.Type) cel.Overload {
 	return cel.Overload{ID: id, Args: args, Result: result}
 }
 
+//go:noinline
 func member(id string, result *cel.Type, args ...*cel.Type) cel.Overload {
 	return cel.Overload{ID: id, Member: true, Args: args, Result: result}
 }
 
 // one, two and more give a row what it does: with one argument, with two, with any number.
+//
+//go:noinline
 func one(o cel.Overload, f func(cel.Value) cel.Value) cel.Overload {
 	o.Unary = f
 	return o
 }
 
+//go:noinline
 func two(o cel.Overload, f func(a, b cel.Value) cel.Value) cel.Overload {
 	o.Binary = f
 	return o
 }
 
+//go:noinline
 func more(o cel.Overload, f func(args []cel.Value) cel.Value) cel.Overload {
 	o.Call = f
 	return o
