@@ -308,7 +308,9 @@ func expandSortBy(x *syntax.Expander, operand *syntax.Expr, args []*syntax.Expr)
 		Condition: x.Literal(true)}
 	keys.Step = x.Call("_+_", x.Accumulator(), x.List(args[1]))
 	keys.Result = x.Accumulator()
-	sorted := x.Member("@sortByAssociatedKeys", x.Ident(input), x.Fold(keys))
+	// The comprehension is made before the receiver, as upstream numbers them.
+	by := x.Fold(keys)
+	sorted := x.Member("@sortByAssociatedKeys", x.Ident(input), by)
 	return x.Fold(syntax.Comprehension{Range: x.List(), Var: unused, Accumulator: input, Init: operand, Condition: x.Literal(false),
 		Step: variable, Result: sorted}), nil
 }

@@ -17,6 +17,7 @@ type stack struct {
 	above []*stack // those that are one state on this one
 }
 
+// link is a state on a stack.
 type link struct {
 	state *state
 	below *stack
@@ -85,6 +86,7 @@ type step struct {
 	next     [bad]*step
 }
 
+// newPredictor returns a predictor of a text.
 func newPredictor(p *thorough, full bool) *predictor {
 	return &predictor{p: p, full: full, sets: map[string]*stack{}, merged: map[[2]*stack]*stack{}, empty: &stack{},
 		starts: map[startKey]*step{}, known: map[string]*step{}, nowhere: &step{}}
@@ -173,12 +175,13 @@ func (x *predictor) accept(c *configs, conflict bool, start int) int {
 	at := x.at
 	x = x.p.called
 	x.at, x.p.pos = at, start
+	// Looking begins anew, at the same token.
 	now := x.begin(x.callers(x.p.frame))
 	for !x.p.stopped {
 		t := x.p.peek()
 		next := x.reach(now, t)
 		if next == nil {
-			// Upstream goes back before it looks which token does not fit, so it names the first.
+			// Upstream goes back before it looks which token does not fit, so it names the first, unlike without callers.
 			return x.none(now, start, start)
 		}
 		if alt := next.unique(); alt != 0 {
@@ -216,6 +219,7 @@ func (x *predictor) allowed(c *configs) (alts []int, leveled bool) {
 	return alts, leveled
 }
 
+// allows says that a precedence is allowed in the rule that is being read.
 func (x *predictor) allows(level int8) bool { return level >= x.p.levels[len(x.p.levels)-1] }
 
 // none returns the first alternative that had come to the end of its rule before the token that does not fit, so that what
@@ -294,6 +298,7 @@ func (x *predictor) reach(c *configs, t kind) *configs {
 			}
 		}
 	}
+	// If one alternative is left, it does not matter where it leads.
 	out := moved
 	if stopped != nil || t == end || moved.unique() == 0 {
 		out = x.configs()
@@ -316,6 +321,7 @@ func (x *predictor) reach(c *configs, t kind) *configs {
 	return out
 }
 
+// onlyStopped returns the places of a set that are at the end of their rule: at the end of the text nothing else is left.
 func (x *predictor) onlyStopped(c *configs) *configs {
 	out := x.configs()
 	for _, f := range c.list {
@@ -326,13 +332,15 @@ func (x *predictor) onlyStopped(c *configs) *configs {
 	return out
 }
 
+// anyStopped says that some place is at the end of its rule.
 func (c *configs) anyStopped() bool {
 	return slices.ContainsFunc(c.list, func(f config) bool { return f.state.kind == stateStop })
 }
 
 // close adds the places to which a place leads at no cost. Behind the end of a rule it goes on where a stack says; an empty stack
 // ends there with callers, and leads to every use of the rule without. The depth counts rules that were entered: precedence is of
-// the decision's rule only, which is at depth 0.
+// the decision's rule only, which is at depth 0. (Going back to a caller by a stack does not change the depth, so a caller's
+// precedence is measured by that of the rule that is being read; ANTLR in other languages counts there.)
 func (x *predictor) close(f config, out *configs, busy map[busyKey]bool, leveling, atEnd bool, depth int) {
 	todo := []config{f}
 	for len(todo) > 0 {
@@ -414,6 +422,7 @@ func (x *predictor) loopsOutside(f config) bool {
 	return true
 }
 
+// configs returns an empty set.
 func (x *predictor) configs() *configs { return &configs{of: make([]int32, len(x.p.g.states))} }
 
 // add adds a place to a set; the stacks of places that are otherwise the same are merged.
@@ -464,7 +473,8 @@ func (x *predictor) several(links []link) *stack {
 	return found
 }
 
-// merge returns the stacks of both. Without callers the empty stack is any stack, and so takes the others in.
+// merge returns the stacks of both. Without callers the empty stack is any stack, and so takes the others in; with them it is lost
+// beside others, as it is in ANTLR for Go.
 func (x *predictor) merge(a, b *stack) *stack {
 	switch {
 	case a == b:
@@ -475,6 +485,7 @@ func (x *predictor) merge(a, b *stack) *stack {
 		}
 		return a
 	}
+	// Links are in the order of their states, so that equal sets are found to be equal.
 	k := [2]*stack{a, b}
 	if found := x.merged[k]; found != nil {
 		return found
