@@ -1,5 +1,20 @@
 // Package cel compiles and evaluates CEL, the Common Expression Language, as kube-apiserver has it: types, overloads, texts of
 // errors and costs are those of cel-go.
+//
+// In comes the text of an expression, an Env that says what it may name, and trees as they come from JSON; out comes a value, or an
+// error, and what it has cost. A text goes through three stages, each of which may refuse it: Check reads it and finds its types,
+// Estimate says what it may cost at most, Program makes closures of it, which Eval runs on trees without a copy:
+//
+//	base := cel.NewEnv(cel.Options{Libraries: library.New(), Optionals: true, Homogeneous: true, Literals: true})
+//	env := base.With([]cel.Variable{{Name: "self", Type: t}}, nil)
+//	checked, err := env.Check("self.minReplicas <= self.maxReplicas") // err prints place, line and caret
+//	if checked.Estimate().Max > budget …
+//	program, err := checked.Program()
+//	value, cost := program.Eval([]cel.Value{cel.Of(tree, t)}, cel.Limit{Cost: 1_000_000})
+//
+// The packages internal/schema (rules of definitions), internal/expression (policies, match conditions) and internal/strategy (devices)
+// call it, concurrently: an Env, a Checked and a Program are immutable. What it knows of functions beyond the standard library is in
+// internal/cel/library, how texts are read in internal/cel/syntax.
 package cel
 
 import (
