@@ -10,7 +10,8 @@ import (
 // and those of Protocol Buffers that every CEL knows, which are no objects once they are built: google.protobuf.Int32Value is an int
 // or null, google.protobuf.Struct a map. The latter need a table of names and fields, and nothing else of Protocol Buffers.
 
-// message checks Name{field: value}.
+// message checks Name{field: value}. A message of which nobody knows is reported, and its fields are not looked at; a name that is
+// known but builds nothing, as int, is reported, and its fields are nevertheless checked, for what is wrong within their values.
 func (c *checker) message(e *syntax.Expr) {
 	written := e.Name
 	e.Name = strings.TrimPrefix(written, ".")
@@ -20,6 +21,8 @@ func (c *checker) message(e *syntax.Expr) {
 		return
 	}
 	c.types[e.ID], c.refs[e.ID] = t, &Ref{Name: e.Name, Slot: -1}
+	// Each field is reported at its own place: that there is no such field, or that it has another type. A field that does not exist
+	// takes values of any type.
 	for _, entry := range e.Entries {
 		c.check(entry.Value)
 		want := ErrorType
@@ -39,6 +42,8 @@ func (c *checker) message(e *syntax.Expr) {
 // messageType returns the type that a message has once it is built, and the one that has its fields: google.protobuf.Int32Value
 // becomes an int or null. ok is false where nothing has that name.
 func (c *checker) messageType(e *syntax.Expr) (t, fields *Type, ok bool) {
+	// The name is that of a type that everybody knows, as google.protobuf.Timestamp, or of a message of the Env, or of one of Protocol
+	// Buffers; an Env may not hide the first.
 	none := &Type{Kind: Object, Name: e.Name}
 	if ref := c.env.constants[e.Name]; ref != nil && ref.Constant.kind == TypeKind {
 		t = c.env.kinds[e.Name].Params[0]
@@ -47,6 +52,8 @@ func (c *checker) messageType(e *syntax.Expr) (t, fields *Type, ok bool) {
 	} else if t, _ = wellKnown(e.Name); t == nil {
 		return nil, nil, false
 	}
+	// Several messages build values of one type. Upstream goes by the type, and so finds the fields of another message of that type,
+	// which has the same ones.
 	name := protobufName(t)
 	if t.Kind == Object {
 		name = t.Name
@@ -109,6 +116,7 @@ func wellKnown(name string) (t, fields *Type) {
 	if !ok {
 		return nil, nil
 	}
+	// A message is a type of its own, unless it builds values of another.
 	message := func(t *Type, fields map[string]*Field) (*Type, *Type) {
 		m := &Type{Kind: Object, Name: name, Fields: fields}
 		if t == nil {
