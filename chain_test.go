@@ -229,18 +229,70 @@ var layers = map[string]map[string]string{
 	"internal/cel/syntax":  {},
 	"internal/cel/library": {"internal/cel": "functions are overloads over its values", "internal/cel/syntax": "some are macros", "internal/quantity": "quantities are values"},
 	"internal/kinds":       {"internal/fieldset": "a type says how its fields are owned", "internal/field": "a value without the form of its type is an error of a field", "internal/quantity": "a quantity has a form", "internal/tree": "rules of kinds read and change trees"},
-	"internal/schema":      {"internal/cel": "rules of schemas are expressions", "internal/cel/library": "they call its functions", "internal/cel/syntax": "some names are reserved", "internal/fieldset": "a schema says how its fields are owned", "internal/field": "what is wrong with an object is errors of fields", "internal/tree": "schemas are trees, and are asked about trees"},
-	"internal/strategy":    {"internal/cel": "an expression is of a type", "internal/expression": "expressions of policies compile", "internal/field": "what is wrong with an object is errors of fields", "internal/kinds": "rules belong to types, strategies to kinds", "internal/quantity": "resources are quantities", "internal/schema": "definitions have defaults", "internal/selector": "selectors select labels", "internal/tree": "objects are trees"},
-	"internal/fieldset":    {"internal/tree": "objects are trees"},
-	"internal/patch":       {"internal/fieldset": "apply counts who owns which fields", "internal/kinds": "strategic merge follows the types of kinds", "internal/status": "a patch that cannot be applied is a 4xx", "internal/tree": "patches are trees that change trees"},
-	"internal/store":       {"internal/tree": "an object is encoded once, when it is written"},
-	"internal/journal":     {"internal/store": "it keeps the commits of a store"},
-	"internal/etcd":        {"internal/etcd/wire": "etcd is spoken to in its messages", "internal/store": "it keeps the writes of a store"},
-	"internal/openapi":     {"internal/tree": "documents are trees"},
-	"internal/managed":     {"internal/fieldset": "an entry has a set of fields", "internal/patch": "who owns what after a write is its matter", "internal/tree": "objects are trees"},
-	"internal/discovery":   {"internal/kinds": "built-in kinds are shown from their table", "internal/openapi": "documents of other servers are merged into ours", "internal/request": "the Accept header chooses the form", "internal/status": "refusals", "internal/tree": "schemas of definitions are trees"},
-	"internal/audit":       {"internal/field": "a rule names API groups", "internal/request": "rules and events tell of requests and users", "internal/status": "an event has the Status of its answer", "internal/tree": "a policy is a file in YAML"},
-	"internal/auth":        {"internal/field": "a service account's name obeys the rules for names", "internal/request": "it finds users and judges what they ask for", "internal/status": "a refusal is a 401 or a 403", "internal/tree": "its configuration is YAML"},
+	"internal/strategy": {
+		"internal/cel":        "an expression is of a type",
+		"internal/expression": "expressions of policies compile",
+		"internal/field":      "what is wrong with an object is errors of fields",
+		"internal/kinds":      "rules belong to types, strategies to kinds",
+		"internal/quantity":   "resources are quantities",
+		"internal/schema":     "definitions have defaults",
+		"internal/selector":   "selectors select labels",
+		"internal/tree":       "objects are trees",
+	},
+	"internal/schema": {
+		"internal/cel":         "rules of schemas are expressions",
+		"internal/cel/library": "they call its functions",
+		"internal/cel/syntax":  "some names are reserved",
+		"internal/field":       "what is wrong with an object is errors of fields",
+		"internal/fieldset":    "a schema says how its fields are owned",
+		"internal/tree":        "schemas are trees, and are asked about trees",
+	},
+	"internal/fieldset": {
+		"internal/tree": "objects are trees",
+	},
+	"internal/patch": {
+		"internal/fieldset": "apply counts who owns which fields",
+		"internal/kinds":    "strategic merge follows the types of kinds",
+		"internal/status":   "a patch that cannot be applied is a 4xx",
+		"internal/tree":     "patches are trees that change trees",
+	},
+	"internal/store": {
+		"internal/tree": "an object is encoded once, when it is written",
+	},
+	"internal/journal": {
+		"internal/store": "it keeps the commits of a store",
+	},
+	"internal/etcd": {
+		"internal/etcd/wire": "etcd is spoken to in its messages",
+		"internal/store":     "it keeps the writes of a store",
+	},
+	"internal/openapi": {
+		"internal/tree": "documents are trees",
+	},
+	"internal/managed": {
+		"internal/fieldset": "an entry has a set of fields",
+		"internal/patch":    "who owns what after a write is its matter",
+		"internal/tree":     "objects are trees",
+	},
+	"internal/discovery": {
+		"internal/kinds":   "built-in kinds are shown from their table",
+		"internal/openapi": "documents of other servers are merged into ours",
+		"internal/request": "the Accept header chooses the form",
+		"internal/status":  "refusals",
+		"internal/tree":    "schemas of definitions are trees",
+	},
+	"internal/audit": {
+		"internal/field":   "a rule names API groups",
+		"internal/request": "rules and events tell of requests and users",
+		"internal/status":  "an event has the Status of its answer",
+		"internal/tree":    "a policy is a file in YAML",
+	},
+	"internal/auth": {
+		"internal/field":   "a service account's name obeys the rules for names",
+		"internal/request": "it finds users and judges what they ask for",
+		"internal/status":  "a refusal is a 401 or a 403",
+		"internal/tree":    "its configuration is YAML",
+	},
 	"internal/allocator": {
 		"internal/field": "addresses have a form", "internal/status": "refusals", "internal/store": "stored services say what is taken", "internal/strategy": "what of a service's addresses goes together",
 		"internal/tree": "services are trees",
@@ -273,7 +325,8 @@ var layers = map[string]map[string]string{
 	"internal/backend": {"internal/metrics": "calls are counted", "internal/request": "a wrong certificate is told the audit", "internal/tree": "services are trees"},
 	"internal/expression": {
 		"internal/auth": "expressions ask who may do what", "internal/cel": "expressions are compiled and evaluated", "internal/cel/library": "functions and the authorizer",
-		"internal/metrics": "conditions are counted", "internal/request": "the authorizer is asked about requests", "internal/tree": "conditions are trees",
+		"internal/metrics": "conditions are counted", "internal/request": "the authorizer is asked about requests", "internal/selector": "a selector that cannot be read is none",
+		"internal/tree": "conditions are trees",
 	},
 	"internal/matching": {
 		"internal/api": "questions come from the steps of a write", "internal/expression": "expressions see the question", "internal/request": "who asks",
@@ -281,7 +334,7 @@ var layers = map[string]map[string]string{
 	},
 	"internal/policy": {
 		"internal/api": "questions come from the steps of a write", "internal/auth": "expressions ask who may do what", "internal/cel": "values are looked at", "internal/expression": "expressions are compiled and evaluated",
-		"internal/field": "a refusal has causes", "internal/matching": "policies say which writes they are about", "internal/metrics": "evaluations are counted", "internal/selector": "parameters are selected by labels",
+		"internal/field": "a refusal has causes", "internal/matching": "policies say which writes they are about", "internal/metrics": "evaluations are counted", "internal/patch": "a mutation is merged, or a JSON patch", "internal/selector": "parameters are selected by labels",
 		"internal/status": "refusals", "internal/store": "policies are followed in the store", "internal/tree": "objects are trees",
 	},
 	"internal/webhook": {
