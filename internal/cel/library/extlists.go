@@ -111,7 +111,7 @@ func ExtLists() *cel.Library {
 		Functions: []cel.Function{
 			{Name: "slice", Overloads: []cel.Overload{slice}},
 			// Upstream looks at no type before it flattens.
-			{Name: "flatten", Makes: true, Overloads: []cel.Overload{flat, flatInt},
+			{Name: "flatten", Makes: 2, Overloads: []cel.Overload{flat, flatInt},
 				Unary: flattenOnce, Binary: flatten},
 			sortAll, sortBy,
 			{Name: "lists.range", Overloads: []cel.Overload{span}},
@@ -280,13 +280,14 @@ func distinct(list cel.Value) cel.Value {
 		return cel.Fail(cel.ErrBudget)
 	}
 	var items []cel.Value
+	var c comparison
 	for i := range list.Len() {
 		item := list.At(i)
-		if !slices.ContainsFunc(items, func(seen cel.Value) bool { return same(item, seen) }) {
+		if !slices.ContainsFunc(items, func(seen cel.Value) bool { return c.same(item, seen) }) {
 			items = append(items, item)
 		}
 	}
-	return cel.ListValue(items)
+	return c.result(cel.ListValue(items))
 }
 
 // expandSortBy makes l.sortBy(x, key) of a list of keys: the list is the value of a variable that no expression can name, the
