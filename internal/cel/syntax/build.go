@@ -49,7 +49,12 @@ func (b *builder) text(token int32) string { return b.source.slice(b.tokens[toke
 // expr returns a new expression. They are made several at a time.
 func (b *builder) expr(k Kind, id int32) *Expr {
 	if len(b.exprs) == 0 {
-		b.exprs = make([]Expr, 16)
+		// Two of three tokens become an expression; those of macros come in addition.
+		n := 8
+		if b.exprs == nil {
+			n = max(4, min(64, len(b.tokens)*2/3))
+		}
+		b.exprs = make([]Expr, n)
 	}
 	e := &b.exprs[0]
 	b.exprs = b.exprs[1:]
