@@ -169,6 +169,7 @@ func (b *builder) operation(id int32, name string, first *Expr, rest ...*node) *
 
 // logic returns the calls of a || b || c as a balanced tree, which the operators allow, as their order does not matter.
 func (b *builder) logic(name string, n *node) *Expr {
+	// Upstream numbers an operator behind the term that follows it.
 	terms := []*Expr{b.build(n.first)}
 	ids := []int32{0}
 	for c := n.first.next; c != nil; c = c.next {
@@ -183,6 +184,7 @@ func (b *builder) balance(name string, terms []*Expr, ids []int32) *Expr {
 	if len(terms) == 1 {
 		return terms[0]
 	}
+	// The operator in the middle is the root. What is left of it is at most one longer than what is right.
 	half := (len(terms) + 1) / 2
 	left := b.balance(name, terms[:half], ids[:half])
 	right := b.balance(name, terms[half:], ids[half:])
@@ -225,6 +227,7 @@ func (b *builder) selection(n *node) *Expr {
 		if !b.options.Optionals {
 			return b.fault(b.at(n.op), "unsupported syntax '.?'")
 		}
+		// The name has an ID of its own, before that of the call.
 		args := []*Expr{operand, b.literal(field, name)}
 		e := b.expr(Call, b.id(b.at(n.op)))
 		e.Name, e.Args = "_?._", args
@@ -267,6 +270,7 @@ func (b *builder) args(list *node) []*Expr {
 		return nil
 	}
 	n := 0
+	// They are counted first, so that they are made at once.
 	for c := list.first; c != nil; c = c.next {
 		n++
 	}
@@ -327,6 +331,7 @@ func (b *builder) quoted(n *node) *Expr {
 	}
 	v, err := unquote(s, isBytes)
 	if err != nil {
+		// It is a string all the same, for what is found behind it.
 		b.fault(b.at(n.start), err.Error())
 		v = s
 	}
@@ -397,6 +402,7 @@ func (b *builder) entries(list *node) []Entry {
 	for key := list.first; key != nil && key.next != nil; key = key.next.next {
 		value := key.next
 		entry := Entry{ID: b.id(b.at(value.sep)), Optional: key.opt != 0}
+		// A faulty entry is left out; nobody sees the tree then.
 		if entry.Optional && !b.options.Optionals {
 			b.fault(b.at(key.start), "unsupported syntax '?'")
 			continue

@@ -303,6 +303,7 @@ var theGrammar = sync.OnceValue(func() *grammar {
 	for _, s := range g.states {
 		s.first = g.look(s)
 	}
+	// Nothing is written to the grammar from here on, so all may read it.
 	return g
 })
 
@@ -353,6 +354,7 @@ func (g *grammar) build(e *element, r rule, to *state) *state {
 		e.state.edges = []edge{{to: to, level: e.level}}
 		return e.state
 	}
+	// Where decisions end, alternatives and turns come together again.
 	last := g.before(to, stateBasic)
 	switch e.act {
 	case choice, option:
@@ -366,12 +368,14 @@ func (g *grammar) build(e *element, r rule, to *state) *state {
 			g.join(e.state, g.build(&e.parts[i], r, last))
 		}
 	case star:
+		// A turn leads back to where it is decided whether there is another one.
 		e.state = g.state(stateLoop, r)
 		e.state.grows = g.growing(r)
 		e.back = g.before(e.state, stateLoopBack)
 		g.join(e.state, g.all(e.parts, r, g.before(e.back, stateBasic)))
 		g.join(e.state, last)
 	case repeat:
+		// The first turn is not decided; behind each, whether there is another one.
 		e.state = g.state(stateBlock, r)
 		e.back = g.before(e.state, stateLoopBack)
 		g.join(e.back, last)
