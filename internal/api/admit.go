@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"apichain/internal/field"
+	"apichain/internal/fieldset"
 	"apichain/internal/kinds"
 	"apichain/internal/request"
 	"apichain/internal/status"
@@ -154,38 +156,79 @@ func (a *Admission) Forbidden(why string) *status.Error {
 // that does not have is removed, and what is missing is set to its default. The error is the client's, but one that is no
 // *status.Error says which value has another JSON type.
 func (a *Admission) Fit(obj map[string]any, to *Resource) error {
-	group, version, kind := a.Kind()
-	switch r := a.Resource; {
-	case kind != r.Kind || group != r.Group:
-		// The body of a subresource.
-		if t := r.api.Kinds.Body(group, version, kind); t != nil {
-			_, err := kinds.Prune(t, obj)
-			return err
+	_, err := a.fit(obj, to)
+	return err
+}
+
+// FitStrictly is Fit, and the fields that a built-in type does not have are an error too.
+func (a *Admission) FitStrictly(obj map[string]any, to *Resource) error {
+	unknown, err := a.fit(obj, to)
+	if err != nil || len(unknown) == 0 || a.Resource.custom {
+		return err
+	}
+	for i := range unknown {
+		unknown[i] = unknownField(unknown[i])
+	}
+	return errors.New("strict decoding error: " + strings.Join(unknown, ", "))
+}
+
+// fit is Fit, and returns the paths of what was removed.
+func (a *Admission) fit(obj map[string]any, to *Resource) (unknown []string, err error) {
+	r := a.Resource
+	if t, isBody := a.body(); isBody {
+		if t == nil {
+			return nil, nil
 		}
-		return nil
-	case r.custom:
+		return kinds.Prune(t, obj)
+	}
+	if r.custom {
 		if err := to.checkSaid(obj); err != nil {
-			return err
+			return nil, err
 		}
 		obj["apiVersion"] = to.apiVersion()
 		if to != r { // only in its own version is anything removed
 			to.shape.SetDefaults(obj)
-			return nil
+			return nil, nil
 		}
-	default:
+	} else {
 		if err := to.checkRegistered(obj); err != nil {
-			return err
+			return nil, err
 		}
 		obj["kind"], obj["apiVersion"] = to.Kind, to.apiVersion()
 	}
-	if _, err := to.shape.Prune(obj); err != nil {
-		if a.Resource.custom { // of which metadata alone has types here
-			return status.Invalid(to.Group, to.Kind, tree.Name(obj), []field.Error{field.Invalid("metadata", obj["metadata"], err.Error())})
+	if unknown, err = to.shape.Prune(obj); err != nil {
+		if r.custom { // of which metadata alone has types here
+			err = status.Invalid(to.Group, to.Kind, tree.Name(obj), []field.Error{field.Invalid("metadata", obj["metadata"], err.Error())})
 		}
-		return err
+		return nil, err
 	}
 	to.shape.SetDefaults(obj)
-	return nil
+	return unknown, nil
+}
+
+// body returns the type of the question's objects where they are not of the resource's kind but the body of a subresource, nil for one
+// that nobody knows.
+func (a *Admission) body() (t *kinds.Type, ok bool) {
+	group, version, kind := a.Kind()
+	if kind == a.Resource.Kind && group == a.Resource.Group {
+		return nil, false
+	}
+	return a.Resource.api.Kinds.Body(group, version, kind), true
+}
+
+// Owned returns how the fields of the question's objects are owned, in the form of them that the resource in has; nil where the OpenAPI
+// document of their version does not tell.
+func (a *Admission) Owned(in *Resource) fieldset.Schema {
+	if t, isBody := a.body(); isBody {
+		// Of bodies a document has those of its own version, and not the options of a connection.
+		group, version, _ := a.Kind()
+		if t == nil || group != in.Group || version != in.Version || a.Operation == OperationConnect {
+			return nil
+		}
+		return t.Owned()
+	}
+	s, _ := versions{Resource: in}.Schema(in.apiVersion())
+	return s
 }
 
 // checkSaid returns what upstream says of a custom object that no longer says what it is, or says it is of another kind. Of another

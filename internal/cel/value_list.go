@@ -304,6 +304,15 @@ func (v Value) Members(f func(name string, value Value) bool) {
 	}
 }
 
+// IsLiteral reports whether a list or a map was put together by an expression, item by item: it is no view of a tree, and no sum of lists.
+func (v Value) IsLiteral() bool {
+	switch v.ref.(type) {
+	case []Value, *growing, *mapping:
+		return true
+	}
+	return false
+}
+
 // Find returns the value of a key of a map, or of a field of an object. A key of the wrong type is an error as a value that is
 // found, in a map of a schema; elsewhere it is not there.
 func (v Value) Find(key Value) (Value, bool) {

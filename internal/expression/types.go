@@ -49,6 +49,12 @@ func namespaceType() *cel.Type {
 		"status", object("NamespaceStatus", "conditions", cel.ListOf(condition), "phase", cel.StringType))
 }
 
+// ConfigurationResult and PatchResult are what the two sorts of mutations evaluate to.
+var (
+	ConfigurationResult = cel.ObjectOf("Object")
+	PatchResult         = cel.ListOf(cel.ObjectOf("JSONPatch"))
+)
+
 // patchTypes returns the types that mutations build: Object and everything below it, and JSONPatch.
 func patchTypes() []*cel.Type {
 	patch := &cel.Type{Kind: cel.Object, Name: "JSONPatch", Fields: map[string]*cel.Field{}, Max: cel.Unbounded}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"apichain/internal/fieldset"
+	"apichain/internal/tree"
 )
 
 // Configure returns live with a configuration merged into it by the schema, as an admission policy does it: nobody comes to own what it
@@ -26,6 +27,9 @@ func Configure(live, config map[string]any, s fieldset.Schema) (map[string]any, 
 		return nil, fmt.Errorf("failed to convert original object to typed object: %w", err)
 	}
 	merged, _ := merge(live, config, s)
+	if !nestsWithin(merged, tree.MaxDepth) {
+		return nil, errPatchDepth
+	}
 	return merged.(map[string]any), nil // of two maps in a place for maps
 }
 

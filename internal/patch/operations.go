@@ -30,6 +30,9 @@ func Operations(doc any, operations []any) (any, error) {
 	return run.doc, nil
 }
 
+// ErrTestFailed is the error of a test operation whose value is another.
+var ErrTestFailed = errors.New("test failed")
+
 // failure returns what upstream's library says of an operation that failed, as far as it is known here why.
 func failure(o jsonPatchOp, why error) error {
 	switch {
@@ -40,7 +43,7 @@ func failure(o jsonPatchOp, why error) error {
 		}
 		return errors.New("Unexpected kind: " + truncated(op))
 	case errors.Is(why, errPatchTest):
-		return fmt.Errorf("testing value %s failed: test failed", truncated(o.path))
+		return fmt.Errorf("testing value %s failed: %w", truncated(o.path), ErrTestFailed)
 	case !errors.Is(why, errPatchMissing) && !errors.Is(why, errPatchPointer):
 		return fmt.Errorf("%s operation at %q does not apply: %w", truncated(o.op), truncated(o.path), why)
 	case errors.Is(why, errPatchKey):

@@ -75,15 +75,25 @@ func (c *counts) write(e *metrics.Writer, prefix, what string) {
 	})
 	e.Family(prefix+"_check_total", "counter", what+", by what was done about them.")
 	for _, l := range all {
-		e.Number(float64(c.times[l].Total()), "enforcement_action", l.action, "error_type", l.errorType, "policy", l.policy, "policy_binding", l.binding)
+		e.Number(float64(c.times[l].Total()), l.pairs()...)
 	}
 	e.Family(prefix+"_check_duration_seconds", "histogram", "Time that expressions took: "+what+".")
 	for _, l := range all {
-		e.Histogram(c.times[l], "enforcement_action", l.action, "error_type", l.errorType, "policy", l.policy, "policy_binding", l.binding)
+		e.Histogram(c.times[l], l.pairs()...)
 	}
+}
+
+// pairs returns the names and values of labels. Of a mutation nothing else is done but what it does.
+func (l labels) pairs() []string {
+	pairs := []string{"error_type", l.errorType, "policy", l.policy, "policy_binding", l.binding}
+	if l.action == "" {
+		return pairs
+	}
+	return append([]string{"enforcement_action", l.action}, pairs...)
 }
 
 // WriteMetrics writes the families of what was counted.
 func (p *Policies) WriteMetrics(e *metrics.Writer) {
 	p.counts.write(e, "apiserver_validating_admission_policy", "Validations that failed")
+	p.mutations.write(e, "apiserver_mutating_admission_policy", "Mutations")
 }

@@ -58,7 +58,9 @@ type Policies struct {
 	config Config
 	api    *api.API
 	counts counts
-	seen   objects
+	// mutations are those of mutating policies.
+	mutations counts
+	seen      objects
 
 	// now is nil as long as no policy has a binding.
 	now          atomic.Pointer[table]
