@@ -166,6 +166,7 @@ func (p *program) bootstrap(ctx context.Context) error {
 	// Not ctx: that ends with the start, and these go on until the last request has ended.
 	p.owned.Go(func() { run(p.background) })
 	p.owned.Go(func() { p.api.Run(p.background) })
+	p.followPolicies()
 	p.followWebhooks()
 	if o.upstream && !p.opt.storage.readOnly {
 		p.owned.Go(func() { p.renewLease(p.background, own.Objects[0]) })

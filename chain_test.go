@@ -231,6 +231,8 @@ var layers = map[string]map[string]string{
 	"internal/kinds":       {"internal/fieldset": "a type says how its fields are owned", "internal/field": "a value without the form of its type is an error of a field", "internal/quantity": "a quantity has a form", "internal/tree": "rules of kinds read and change trees"},
 	"internal/strategy":    {"internal/field": "what is wrong with an object is errors of fields", "internal/kinds": "rules belong to types, strategies to kinds", "internal/quantity": "resources are quantities", "internal/schema": "definitions have defaults", "internal/selector": "selectors select labels", "internal/tree": "objects are trees"},
 	"internal/schema":      {"internal/cel": "rules of schemas are expressions", "internal/cel/library": "they call its functions", "internal/cel/syntax": "some names are reserved", "internal/fieldset": "a schema says how its fields are owned", "internal/field": "what is wrong with an object is errors of fields", "internal/tree": "schemas are trees, and are asked about trees"},
+	"internal/strategy":    {"internal/cel": "an expression is of a type", "internal/expression": "expressions of policies compile", "internal/field": "what is wrong with an object is errors of fields", "internal/kinds": "rules belong to types, strategies to kinds", "internal/quantity": "resources are quantities", "internal/schema": "definitions have defaults", "internal/selector": "selectors select labels", "internal/tree": "objects are trees"},
+	"internal/schema":      {"internal/fieldset": "a schema says how its fields are owned", "internal/field": "what is wrong with an object is errors of fields", "internal/tree": "schemas are trees, and are asked about trees"},
 	"internal/fieldset":    {"internal/tree": "objects are trees"},
 	"internal/patch":       {"internal/fieldset": "apply counts who owns which fields", "internal/kinds": "strategic merge follows the types of kinds", "internal/status": "a patch that cannot be applied is a 4xx", "internal/tree": "patches are trees that change trees"},
 	"internal/store":       {"internal/tree": "an object is encoded once, when it is written"},
@@ -271,8 +273,21 @@ var layers = map[string]map[string]string{
 		"internal/status": "refusals", "internal/store": "controllers follow the log", "internal/tree": "objects are trees while they change",
 	},
 	"internal/backend": {"internal/metrics": "calls are counted", "internal/request": "a wrong certificate is told the audit", "internal/tree": "services are trees"},
+	"internal/expression": {
+		"internal/auth": "expressions ask who may do what", "internal/cel": "expressions are compiled and evaluated", "internal/cel/library": "functions and the authorizer",
+		"internal/metrics": "conditions are counted", "internal/request": "the authorizer is asked about requests", "internal/tree": "conditions are trees",
+	},
+	"internal/matching": {
+		"internal/api": "questions come from the steps of a write", "internal/expression": "expressions see the question", "internal/request": "who asks",
+		"internal/selector": "selectors select by labels", "internal/status": "a namespace may be missing", "internal/tree": "rules are trees",
+	},
+	"internal/policy": {
+		"internal/api": "questions come from the steps of a write", "internal/auth": "expressions ask who may do what", "internal/cel": "values are looked at", "internal/expression": "expressions are compiled and evaluated",
+		"internal/field": "a refusal has causes", "internal/matching": "policies say which writes they are about", "internal/metrics": "evaluations are counted", "internal/selector": "parameters are selected by labels",
+		"internal/status": "refusals", "internal/store": "policies are followed in the store", "internal/tree": "objects are trees",
+	},
 	"internal/webhook": {
-		"internal/api": "questions come from the steps of a write", "internal/backend": "webhooks are backends", "internal/field": "a refusal has causes", "internal/kinds": "objects say their group and version",
+		"internal/api": "questions come from the steps of a write", "internal/auth": "conditions ask who may do what", "internal/backend": "webhooks are backends", "internal/expression": "conditions are evaluated", "internal/field": "a refusal has causes", "internal/kinds": "objects say their group and version", "internal/matching": "webhooks say which writes they are about",
 		"internal/metrics": "calls are counted", "internal/patch": "a webhook answers a patch", "internal/request": "a review names the user", "internal/selector": "selectors select by labels", "internal/status": "refusals",
 		"internal/store": "configurations are followed in the store", "internal/tree": "objects are trees",
 	},

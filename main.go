@@ -35,6 +35,7 @@
 //	shadows.go              routes that are never reached, or that share paths
 //	resources.go            what the program gives its resources
 //	runtime_config.go       which of the built-in APIs are served
+//	policies.go             admission policies, and from when on they are in force
 //	webhooks.go             admission webhooks, and from when on they are asked
 //	bootstrap.go            the objects that a server has from its start, and which controllers run
 //	resources_custom.go     the routes of custom resources
@@ -117,6 +118,9 @@
 //	internal/admission  the admission plugins, which change and refuse writes by rules of the cluster
 //	internal/allocator  the addresses and ports of services
 //	internal/controller what a server does with objects on its own
+//	internal/expression expressions of admission: what they may name and cost, conditions of webhooks and policies
+//	internal/matching   which writes a webhook or a policy is about, and in which form it sees them
+//	internal/policy     admission policies: rules in CEL that change or refuse writes
 //	internal/webhook    admission webhooks: whom a write is shown, and what comes of it
 //	internal/backend    the server as a client of others: webhooks and aggregated servers, found, dialled, counted
 //	internal/aggregation groups of the API that other servers have: who they are, whether they can be used, the proxy

@@ -24,9 +24,11 @@ import (
 	"apichain/internal/controller"
 	"apichain/internal/conversion"
 	"apichain/internal/discovery"
+	"apichain/internal/expression"
 	"apichain/internal/flags"
 	"apichain/internal/hub"
 	"apichain/internal/kinds"
+	"apichain/internal/policy"
 	"apichain/internal/request"
 	"apichain/internal/store"
 	"apichain/internal/webhook"
@@ -74,6 +76,8 @@ type program struct {
 	kept        kept // what keeps it
 	api         *api.API
 	admission   *admission.Chain // plugins
+	policies    *policy.Policies
+	conditions  *expression.Counts // of policies and webhooks
 	webhooks    *webhook.Webhooks
 	conversions *conversion.Webhooks
 	backends    *backend.Set // the servers that this one asks

@@ -115,9 +115,9 @@ func (p *program) buildResources() error {
 	}
 	p.backends = p.newBackends()
 	c := &p.opt.cluster
-	p.webhooks = p.newWebhooks()
+	p.policies, p.webhooks = p.newPolicies(), p.newWebhooks()
 	p.admission, err = admission.New(admission.Config{
-		Enabled: c.plugins, Disabled: c.withoutPlugins, Authorizer: p.authz, Webhooks: p.webhooks,
+		Enabled: c.plugins, Disabled: c.withoutPlugins, Authorizer: p.authz, Policies: p.policies, Webhooks: p.webhooks,
 		NotReadySeconds: int64(c.notReady), UnreachableSeconds: int64(c.unreachable),
 	})
 	if err != nil {
@@ -137,12 +137,13 @@ func (p *program) buildResources() error {
 		Tokens: p.authn.Accounts, MaxTokenTime: p.opt.accountTokens.most, WhoseToken: p.authn.ByToken, Authorizer: p.authz,
 		Observer: &p.watchTable, Bookmarks: p.opt.watch.bookmarks,
 		NoManagedFields:      p.opt.ownership.managed == "off",
-		NoNamespaceLifecycle: !p.admission.On("NamespaceLifecycle"), Admit: p.admission.For, AfterWrite: p.webhooks.AfterWrite(), ReadOnly: readOnly,
+		NoNamespaceLifecycle: !p.admission.On("NamespaceLifecycle"), Admit: p.admission.For, AfterWrite: p.afterAdmission(), ReadOnly: readOnly,
 		Services:   api.ServiceNetwork{Ranges: p.opt.cluster.ranges(), NodePorts: nodePorts},
 		Converters: p.newConversions(),
 		Changed:    func() { p.generation.Add(1) }, Log: p.log,
 	})
 	p.admission.Look(p.api)
+	p.policies.Look(p.api)
 	p.webhooks.Look(p.api, p.store)
 	p.restorer = controller.NewRestorer(p.api)
 	p.aggregate()

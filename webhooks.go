@@ -10,7 +10,7 @@ import (
 
 // newWebhooks makes those who ask admission webhooks.
 func (p *program) newWebhooks() *webhook.Webhooks {
-	return webhook.New(webhook.Config{Backends: p.backends, Log: p.log})
+	return webhook.New(webhook.Config{Backends: p.backends, Authorizer: p.authz, Counts: p.conditions, Log: p.log})
 }
 
 // followWebhooks is called when the program has written the objects that it begins with.

@@ -108,15 +108,13 @@ func (s *API) hookTable() map[kinds.Key]kindHooks {
 			// A client may use the resource as soon as its write is answered.
 			afterWrite: func(*store.Object) { s.Customs.Follow() },
 		},
-		kinds.NewKey("certificates.k8s.io", "v1", "CertificateSigningRequest"):               {prepare: stampRequester},
-		kinds.NewKey("admissionregistration.k8s.io", "v1", "MutatingWebhookConfiguration"):   {settle: refuseConditions},
-		kinds.NewKey("admissionregistration.k8s.io", "v1", "ValidatingWebhookConfiguration"): {settle: refuseConditions},
-		kinds.NewKey("authentication.k8s.io", "v1", "TokenReview"):                           {review: reviewToken},
-		kinds.NewKey("authentication.k8s.io", "v1", "SelfSubjectReview"):                     {review: reviewSelf},
-		kinds.NewKey("authorization.k8s.io", "v1", "SubjectAccessReview"):                    {review: reviewAccess},
-		kinds.NewKey("authorization.k8s.io", "v1", "LocalSubjectAccessReview"):               {review: reviewAccess},
-		kinds.NewKey("authorization.k8s.io", "v1", "SelfSubjectAccessReview"):                {review: reviewSelfAccess},
-		kinds.NewKey("authorization.k8s.io", "v1", "SelfSubjectRulesReview"):                 {review: reviewSelfRules},
+		kinds.NewKey("certificates.k8s.io", "v1", "CertificateSigningRequest"): {prepare: stampRequester},
+		kinds.NewKey("authentication.k8s.io", "v1", "TokenReview"):             {review: reviewToken},
+		kinds.NewKey("authentication.k8s.io", "v1", "SelfSubjectReview"):       {review: reviewSelf},
+		kinds.NewKey("authorization.k8s.io", "v1", "SubjectAccessReview"):      {review: reviewAccess},
+		kinds.NewKey("authorization.k8s.io", "v1", "LocalSubjectAccessReview"): {review: reviewAccess},
+		kinds.NewKey("authorization.k8s.io", "v1", "SelfSubjectAccessReview"):  {review: reviewSelfAccess},
+		kinds.NewKey("authorization.k8s.io", "v1", "SelfSubjectRulesReview"):   {review: reviewSelfRules},
 	}
 }
 

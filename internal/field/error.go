@@ -133,3 +133,8 @@ func shownValue(v any) string {
 	}
 	return fmt.Sprint(v)
 }
+
+// Internal returns the error for what went wrong in the server while it judged a value.
+func Internal(field, detail string) Error {
+	return Error{"InternalError", "Internal error: " + detail, field}
+}

@@ -1,7 +1,10 @@
 package matching
 
 import (
+	"sync"
+
 	"apichain/internal/api"
+	"apichain/internal/expression"
 	"apichain/internal/request"
 )
 
@@ -35,6 +38,13 @@ func (q *Question) Request(f *Form, resource *api.Resource) map[string]any {
 		r["options"] = o
 	}
 	return r
+}
+
+// Input returns what expressions see of a form, but for the Namespace and parameters. resource is the one that request.resource names.
+func (q *Question) Input(f *Form, resource *api.Resource, a *expression.Authority) *expression.Input {
+	in := &expression.Input{Object: f.Object, Old: f.Old, Request: sync.OnceValue(func() map[string]any { return q.Request(f, resource) })}
+	in.Authorizer, in.Resource = a.Values(q.Resource.Group, q.Resource.Plural, q.Subresource, q.Within, q.Name)
+	return in
 }
 
 // UserInfo returns who asks, without what is empty.

@@ -9,7 +9,6 @@ import (
 
 	"apichain/internal/cel"
 	"apichain/internal/expression"
-	"apichain/internal/matching"
 	"apichain/internal/tree"
 )
 
@@ -18,8 +17,8 @@ type evaluation struct {
 	*question
 	*policy
 	program *program
-	form    *matching.Form
-	in      *expression.Input
+	form    *form
+	params  map[string]any
 }
 
 // failed returns the decision that an error is, which the failure policy may forgive.
@@ -28,14 +27,15 @@ func (e *evaluation) failed(err error) decision {
 }
 
 // judge returns what the policy decides, and adds to the audit annotations.
-func (e *evaluation) judge(ctx context.Context, notes annotations) []decision {
+func (e *evaluation) judge(ctx context.Context, notes *annotations) []decision {
 	x := e.program
 	if matches, err := e.matches(ctx); err != nil {
 		return []decision{e.failed(err)}
 	} else if !matches {
 		return nil
 	}
-	run, budget := x.unit.Run(ctx, e.in), uint64(expression.Budget)
+	in := e.input(e.form, e.params)
+	run, budget := x.unit.Run(ctx, in), uint64(expression.Budget)
 	results := make([]expression.Result, len(x.validations))
 	fails := false
 	var err error
@@ -45,8 +45,8 @@ func (e *evaluation) judge(ctx context.Context, notes annotations) []decision {
 		}
 		fails = fails || results[i].Err != nil || !results[i].Value.Bool()
 	}
-	decisions := e.decide(ctx, results, fails, budget)
-	more, err := e.note(ctx, notes)
+	decisions := e.decide(ctx, in, results, fails, budget)
+	more, err := e.note(ctx, in, notes)
 	if err != nil {
 		// What the validations say counts for nothing then (upstream).
 		return []decision{e.failed(err)}
@@ -54,30 +54,26 @@ func (e *evaluation) judge(ctx context.Context, notes annotations) []decision {
 	return append(decisions, more...)
 }
 
-// matches reports whether the conditions hold. They see no namespaceObject, and in request.resource what was
-// asked for (upstream).
+// matches reports whether the conditions hold.
 func (e *evaluation) matches(ctx context.Context) (bool, error) {
 	x := e.program
 	if x.conditions == nil {
 		return true, nil
 	}
-	in := *e.in
-	in.Namespace = nil
-	in.Request = func() map[string]any { return e.Request(e.form, e.Resource) }
 	labels := expression.Labels{Name: e.policy.name, Kind: "policy", Type: "validate", Operation: e.Operation}
-	matches, err := x.conditions.Match(ctx, &in, e.p.config.Counts, labels)
+	matches, err := x.conditions.Match(ctx, e.conditionsInput(e.form, e.params), e.p.config.Counts, labels)
 	return matches && err == nil, err
 }
 
 // decide returns what comes of the results of the validations. Messages are of those that fail, but where their expressions could spend
 // the budget all are evaluated, as then even what does not fail is refused (upstream).
-func (e *evaluation) decide(ctx context.Context, results []expression.Result, fails bool, budget uint64) []decision {
+func (e *evaluation) decide(ctx context.Context, in *expression.Input, results []expression.Result, fails bool, budget uint64) []decision {
 	x := e.program
 	messages, spent := make([]expression.Result, len(results)), error(nil)
 	// A call may cost a little more than it may, since it ends behind what was too much.
 	isSafe := uint64(len(results)+x.unit.Len())*2*expression.PerCall <= budget
 	if fails || !isSafe {
-		run := x.unit.Run(ctx, e.in)
+		run := x.unit.Run(ctx, in)
 		for i := range results {
 			if isSafe && results[i].Err == nil && results[i].Value.Bool() {
 				continue
@@ -123,15 +119,15 @@ func (x *validation) says(message *expression.Result) string {
 
 // note adds what the audit annotations are to notes. An annotation that cannot be evaluated refuses the write, unless the policy may
 // fail. err says that none could be.
-func (e *evaluation) note(ctx context.Context, notes annotations) (decisions []decision, err error) {
+func (e *evaluation) note(ctx context.Context, in *expression.Input, notes *annotations) (decisions []decision, err error) {
 	x := e.program
 	if len(x.annotations) == 0 {
 		return nil, nil
 	}
-	in := *e.in
+	own := *in
 	// They may name the authorizer, but there is none (upstream).
-	in.Authorizer, in.Resource = cel.Failf("no such attribute(s): authorizer"), cel.Failf("no such attribute(s): authorizer.requestResource")
-	run, budget := x.unit.Run(ctx, &in), uint64(expression.Budget)
+	own.Authorizer, own.Resource = cel.Failf("no such attribute(s): authorizer"), cel.Failf("no such attribute(s): authorizer.requestResource")
+	run, budget := x.unit.Run(ctx, &own), uint64(expression.Budget)
 	for i := range x.annotations {
 		a := &x.annotations[i]
 		var r expression.Result
@@ -148,21 +144,27 @@ func (e *evaluation) note(ctx context.Context, notes annotations) (decisions []d
 	return decisions, nil
 }
 
-// annotations are those of a policy, by key, with what its bindings and their parameters make of them.
-type annotations map[string][]string
+// annotations are those of a policy, by key, with what its bindings and their parameters make of them. The zero value has none.
+type annotations struct{ all map[string][]string }
 
 // add adds a value, once, unless it is empty.
-func (n annotations) add(key, value string) {
+func (n *annotations) add(key, value string) {
 	const most = 10 << 10
-	if value = value[:min(most, len(value))]; value != "" && !slices.Contains(n[key], value) {
-		n[key] = append(n[key], value)
+	if value = value[:min(most, len(value))]; value != "" && !slices.Contains(n.all[key], value) {
+		if n.all == nil {
+			n.all = map[string][]string{}
+		}
+		n.all[key] = append(n.all[key], value)
 	}
 }
 
 // publish puts them into the audit event.
-func (n annotations) publish(q *question, policy string) {
-	for _, key := range slices.Sorted(maps.Keys(n)) {
-		q.Scope.Annotate(policy+"/"+key, strings.Join(n[key], ", "), false)
+func (n *annotations) publish(q *question, policy string) {
+	if n.all == nil {
+		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(n.all)) {
+		q.Scope.Annotate(policy+"/"+key, strings.Join(n.all[key], ", "), false)
 	}
 }
 

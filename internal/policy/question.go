@@ -20,15 +20,22 @@ type question struct {
 	// t is the table of all policies, whatever is configured meanwhile.
 	t *table
 	// forms are those that were needed.
-	forms []*matching.Form
+	forms []*form
 	// namespace is the Namespace of the object, nil before it is looked for and where there is none to look for.
 	namespace map[string]any
-	authority authority
+	authority *expression.Authority
+}
+
+// form is the question in a form of its resource, with what expressions see of it but for parameters, and what conditions do.
+type form struct {
+	matching.Form
+	in, conditions *expression.Input
 }
 
 // ask begins a question.
-func (p *Policies) ask(a *api.Admission, t *table) *question {
-	return &question{Question: matching.Ask(a, p.api, &t.selectors), p: p, t: t}
+func (p *Policies) ask(ctx context.Context, a *api.Admission, t *table) *question {
+	authority := expression.NewAuthority(ctx, p.config.Authorizer, matching.User(a))
+	return &question{Question: matching.Ask(a, p.api, &t.selectors), p: p, t: t, authority: authority}
 }
 
 // plan returns the policies whose rules are about the question.
@@ -39,6 +46,10 @@ func (q *question) plan() []planned {
 // match returns the form in which constraints want to see the question, nil where they are not about it. The error is of a namespace that
 // is not there; it is not said to what the object or its name rules out.
 func (q *question) match(w *ways) (*api.Resource, error) {
+	// What a policy before has tried the same selectors for costs nothing.
+	if q.RulesOut(w.objects, w.namespaces) {
+		return nil, nil
+	}
 	if !q.ObjectMatches(w.objects) || matching.Choose(w.excluded, q.Name) != nil {
 		return nil, nil
 	}
@@ -54,19 +65,20 @@ func (q *question) match(w *ways) (*api.Resource, error) {
 	return into, nil
 }
 
-// as returns the question in a form, which all policies share that want it.
-func (q *question) as(ctx context.Context, r *api.Resource) (*matching.Form, error) {
+// as returns the question in a form, which all policies share that want it. The error is of what cannot be converted.
+func (q *question) as(ctx context.Context, r *api.Resource) (*form, error) {
 	for _, f := range q.forms {
 		if f.Resource == r {
 			return f, nil
 		}
 	}
-	f, err := q.In(ctx, r)
+	of, err := q.In(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	q.forms = append(q.forms, &f)
-	return &f, nil
+	f := &form{Form: of}
+	q.forms = append(q.forms, f)
+	return f, nil
 }
 
 // findNamespace finds the Namespace of the object. The error is the client's.
@@ -94,12 +106,31 @@ func (q *question) isNamespace() bool {
 	return kind == "Namespace" && version == "v1" && group == ""
 }
 
-// input returns what expressions see of the question in a form.
-func (q *question) input(f *matching.Form, params map[string]any) *expression.Input {
-	in := &expression.Input{Object: f.Object, Old: f.Old, Namespace: q.namespace, Params: params}
-	in.Request = func() map[string]any { return q.Request(f, f.Resource) }
-	in.Authorizer, in.Resource = q.authority.values(q)
-	return in
+// input returns what expressions see of the question in a form. The namespace must have been looked for.
+func (q *question) input(f *form, params map[string]any) *expression.Input {
+	if f.in == nil {
+		f.in = q.Input(&f.Form, f.Resource, q.authority)
+		f.in.Namespace = q.namespace
+	}
+	return with(f.in, params)
+}
+
+// conditionsInput is input for conditions, which see no namespaceObject, and in request.resource what was asked for (upstream).
+func (q *question) conditionsInput(f *form, params map[string]any) *expression.Input {
+	if f.conditions == nil {
+		f.conditions = q.Input(&f.Form, q.Resource, q.authority)
+	}
+	return with(f.conditions, params)
+}
+
+// with returns an input with parameters.
+func with(in *expression.Input, params map[string]any) *expression.Input {
+	if params == nil {
+		return in
+	}
+	other := *in
+	other.Params = params
+	return &other
 }
 
 // errTimeout is upstream's answer to a request whose time is over.

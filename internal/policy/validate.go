@@ -11,7 +11,6 @@ import (
 	"apichain/internal/cel"
 	"apichain/internal/expression"
 	"apichain/internal/field"
-	"apichain/internal/matching"
 	"apichain/internal/status"
 	"apichain/internal/tree"
 )
@@ -76,7 +75,7 @@ func (p *Policies) Validate(ctx context.Context, a api.Admission) error {
 	if t == nil || p.isOwn(&a) {
 		return nil
 	}
-	v := verdict{question: p.ask(&a, t)}
+	v := verdict{question: p.ask(ctx, &a, t)}
 	plan := v.plan()
 	for i := range plan {
 		if err := v.judge(ctx, &plan[i]); err != nil {
@@ -108,7 +107,7 @@ func (v *verdict) judge(ctx context.Context, x *planned) error {
 		v.misconfigured(x.policy, nil, err)
 		return nil
 	}
-	notes := annotations{}
+	var notes annotations
 	for i := range x.bindings {
 		b := &x.bindings[i]
 		of, err := v.match(&b.ways)
@@ -123,7 +122,7 @@ func (v *verdict) judge(ctx context.Context, x *planned) error {
 			v.misconfigured(x.policy, b.binding, err)
 			continue
 		}
-		var f *matching.Form
+		var f *form
 		if len(params) > 0 {
 			if f, err = v.as(ctx, into); err != nil {
 				v.misconfigured(x.policy, b.binding, errors.New("failed to convert object version: "+err.Error()))
@@ -135,7 +134,7 @@ func (v *verdict) judge(ctx context.Context, x *planned) error {
 			return err
 		}
 		for _, param := range params {
-			v.evaluate(ctx, b.binding, &evaluation{v.question, x.policy, x.program(), f, v.input(f, param)}, notes)
+			v.evaluate(ctx, b.binding, &evaluation{v.question, x.policy, x.program(), f, param}, &notes)
 			if ctx.Err() != nil {
 				return errTimeout
 			}
@@ -146,7 +145,7 @@ func (v *verdict) judge(ctx context.Context, x *planned) error {
 }
 
 // evaluate evaluates a policy with a binding and one object of parameters.
-func (v *verdict) evaluate(ctx context.Context, b *binding, e *evaluation, notes annotations) {
+func (v *verdict) evaluate(ctx context.Context, b *binding, e *evaluation, notes *annotations) {
 	decisions := e.judge(ctx, notes)
 	for i := range decisions {
 		v.decide(e.policy, b, &decisions[i])

@@ -20,8 +20,7 @@ import (
 // ["deployments/*"]} is of all subresources of deployments, and would be wrong with
 // deployments/scale beside it.
 //
-// Expressions must be there and are not read, so one that does not compile is accepted here,
-// and refused upstream.
+// Expressions must be there and compile, which is in admission_expressions.go.
 
 // admissionRules returns the rules of the types of these kinds. Rules that types share, such
 // as those of MatchCondition, stand once and hold for webhooks and policies.
@@ -34,7 +33,7 @@ func admissionRules() kinds.Rules {
 		group + "MutatingWebhook":                      {Check: checkWebhook},
 		group + "RuleWithOperations":                   {Check: checkRequestRule},
 		group + "MatchResources":                       {Check: checkSelectors},
-		group + "MatchCondition":                       {Check: func(v *kinds.Visit) { needText(v, "expression", "") }},
+		group + "MatchCondition":                       {Check: checkMatchCondition},
 		group + "ValidatingAdmissionPolicy":            {Status: checkPolicyStatus},
 		group + "ValidatingAdmissionPolicySpec":        {Check: checkValidatingPolicy},
 		group + "MutatingAdmissionPolicySpec":          {Check: checkMutatingPolicy},
@@ -200,6 +199,7 @@ func checkValidatingPolicy(v *kinds.Visit) {
 		v.Add(field.Invalid(v.Path("auditAnnotations"), annotations, "must not have more than 20 auditAnnotations"))
 	}
 	checkDistinct(v, "auditAnnotations", "key")
+	checkPolicyExpressions(v)
 }
 
 // checkMutatingPolicy demands that a policy changes something, of requests that have an
@@ -287,15 +287,17 @@ func checkValidation(v *kinds.Visit) {
 	}
 }
 
+// maxAuditExpression is how many bytes the expression of an annotation may have.
+const maxAuditExpression = 5 << 10
+
 // checkAuditAnnotation checks one annotation of the audit log. Its key begins with the name
 // of the policy, so it is judged with that in front, and so shown.
 func checkAuditAnnotation(v *kinds.Visit) {
-	const most = 5 << 10
 	name := tree.Name(v.Root) + "/" + tree.Text(v.Obj, "key")
 	v.Add(invalids(v.Path("key"), name, field.LabelKeyErrors)...)
 	expression := strings.TrimSpace(tree.Text(v.Obj, "valueExpression"))
 	// That a long expression is "required" is upstream's error for it.
-	if needText(v, "valueExpression", "valueExpression is not specified") && len(expression) > most {
+	if needText(v, "valueExpression", "valueExpression is not specified") && len(expression) > maxAuditExpression {
 		v.Add(field.Required(v.Path("valueExpression"), "must not exceed 5120 bytes in length"))
 	}
 }

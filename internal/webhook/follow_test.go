@@ -91,32 +91,6 @@ func TestExempt(t *testing.T) {
 	s.unconfigure()
 }
 
-// TestConditions: webhooks with conditions in CEL are refused, and those of before are not asked but follow their failure policy.
-func TestConditions(t *testing.T) {
-	s := start(t, nil)
-	s.says("ok", `{"allowed":true}`)
-	const conditions = `"matchConditions":[{"name":"c","expression":"true"}]`
-	got := s.Must(422, "POST", pathOf("Validating"), configurationOf("Validating", "c", s.hookOf("a", "ok", ""), s.hookOf("b", "ok", conditions)))
-	if causes := tree.List(got, "details", "causes"); len(causes) != 1 || tree.Text(causes[0], "field") != "webhooks[1].matchConditions" || !strings.Contains(message(got), "CEL") {
-		t.Errorf("%v", got)
-	}
-	s.keep("Validating", "closed", s.hookOf("a", "ok", conditions+`,"objectSelector":{"matchLabels":{"is":"closed"}}`))
-	s.keep("Mutating", "open", s.hookOf("a", "ok", conditions+ignore))
-	s.Must(201, "POST", apitest.MapsPath, apitest.MapObject("a"))
-	got = s.Must(403, "POST", apitest.MapsPath, apitest.MapObject("b", map[string]any{"labels": map[string]any{"is": "closed"}}))
-	if want := `configmaps "b" is forbidden: matchConditions of webhook "a.example.com" are not evaluated by this server`; message(got) != want {
-		t.Errorf("%s, want %s", message(got), want)
-	}
-	if asked, _ := s.look(); len(asked) > 0 {
-		t.Errorf("asked %q", asked)
-	}
-	// They may stay, and go.
-	s.Must(200, "PATCH", pathOf("Validating")+"/closed", `{"metadata":{"labels":{"a":"b"}}}`)
-	s.Must(422, "PATCH", pathOf("Validating")+"/closed", `[{"op":"replace","path":"/webhooks/0/matchConditions/0/expression","value":"false"}]`, "Content-Type: "+apitest.JSONPatch)
-	s.Must(200, "PATCH", pathOf("Validating")+"/closed", `[{"op":"remove","path":"/webhooks/0/matchConditions"}]`, "Content-Type: "+apitest.JSONPatch)
-	s.Must(201, "POST", apitest.MapsPath, apitest.MapObject("b", map[string]any{"labels": map[string]any{"is": "closed"}}))
-}
-
 // TestMatching: who would be asked, and on what it depends; nobody is.
 func TestMatching(t *testing.T) {
 	s := start(t, nil)

@@ -17,7 +17,9 @@ import (
 	"apichain/internal/admission"
 	"apichain/internal/api"
 	"apichain/internal/api/apitest"
+	"apichain/internal/auth"
 	"apichain/internal/backend"
+	"apichain/internal/expression"
 	"apichain/internal/request"
 	"apichain/internal/store"
 	"apichain/internal/tree"
@@ -48,7 +50,9 @@ func start(t testing.TB, intercept func(context.Context, *backend.Backend) error
 	s.hooks.StartTLS()
 	t.Cleanup(s.hooks.Close)
 	backends := backend.New(backend.Config{Intercept: intercept})
-	s.w = New(Config{Backends: backends, Log: slog.New(slog.DiscardHandler)})
+	s.w = New(Config{
+		Backends: backends, Authorizer: auth.DefaultAuthorizer(), Counts: &expression.Counts{}, Log: slog.New(slog.DiscardHandler),
+	})
 	chain, err := admission.New(admission.Config{Webhooks: s.w, Disabled: []string{"ServiceAccount"}})
 	if err != nil {
 		t.Fatal(err)

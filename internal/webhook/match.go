@@ -1,10 +1,11 @@
 package webhook
 
 import (
+	"context"
 	"slices"
-	"strconv"
 
 	"apichain/internal/api"
+	"apichain/internal/expression"
 	"apichain/internal/kinds"
 	"apichain/internal/matching"
 	"apichain/internal/status"
@@ -21,11 +22,13 @@ type question struct {
 	w *Webhooks
 	// t is the table of all its webhooks, whatever is configured meanwhile.
 	t *table
+	// authority is what conditions ask about rights, nil before the first one.
+	authority *expression.Authority
 }
 
 // ask begins a question.
 func (w *Webhooks) ask(a *api.Admission, t *table) *question {
-	return &question{matching.Ask(a, w.objects, &t.selectors), w, t}
+	return &question{Question: matching.Ask(a, w.objects, &t.selectors), w: w, t: t}
 }
 
 // plan returns the webhooks whose rules are about the question.
@@ -33,25 +36,40 @@ func (q *question) plan() []planned {
 	return q.t.plan(matching.Shape{Phase: q.Phase, Resource: q.Resource, Subresource: q.Subresource, Operation: q.Operation})
 }
 
-// match reports whether a webhook whose rules are about the question wants to be asked. The error is the client's.
+// match reports whether a webhook whose rules are about the question selects its labels. The error is the client's.
 func (q *question) match(h *hook) (bool, error) {
 	// The object before its namespace: to what the object rules out, a missing namespace is no error.
 	if !q.ObjectMatches(h.objects) {
 		return false, nil
 	}
-	if matches, err := q.NamespaceMatches(h.namespaces); !matches || err != nil {
-		return false, err
+	return q.NamespaceMatches(h.namespaces)
+}
+
+// holds reports whether the conditions of a webhook hold in the form in which it is shown the question. The error, for the client, is
+// that of a condition that cannot be evaluated, unless the webhook may fail.
+func (q *question) holds(ctx context.Context, h *hook, f *form, phase string) (bool, error) {
+	if h.conditions == nil {
+		return true, nil
 	}
-	// Upstream's answer where a condition cannot be evaluated.
-	// Such a webhook is left from a server that took conditions without a word. Whether it is meant cannot be known.
-	if h.conditional {
-		if h.failsOpen {
-			return false, nil
+	if q.authority == nil {
+		q.authority = expression.NewAuthority(ctx, q.w.config.Authorizer, matching.User(q.Admission))
+	}
+	labels := expression.Labels{Name: h.name, Kind: "webhook", Type: phase, Operation: q.Operation}
+	matches, err := h.conditions().Match(ctx, q.Input(&f.Form, q.Resource, q.authority), q.w.config.Counts, labels)
+	switch {
+	case err == nil:
+		if !matches {
+			q.w.config.Counts.Excluded(labels)
 		}
-		r, why := q.Resource, "matchConditions of webhook "+strconv.Quote(h.name)+" are not evaluated by this server"
-		return false, status.Forbidden(r.Group, r.Plural, q.Name, why)
+		return matches, nil
+	case ctx.Err() != nil:
+		return false, errTimeout
+	case h.failsOpen:
+		q.w.config.Counts.Excluded(labels)
+		return false, nil
 	}
-	return true, nil
+	q.w.config.Log.Warn("conditions of a webhook cannot be evaluated, failing closed", "webhook", h.name, "configuration", h.configuration, "err", err)
+	return false, status.Forbidden(q.Resource.Group, q.Resource.Plural, q.Name, err.Error())
 }
 
 // Matching returns the webhooks of a phase, CONFIGURATION/WEBHOOK in the order of asking, that would be asked about a write. What
@@ -83,6 +101,9 @@ func (p *planned) provisos(r *api.Resource) (text string) {
 	}
 	if p.objects >= 0 {
 		add("if the object has labels " + p.selects[1].String())
+	}
+	if p.conditions != nil {
+		add("if its conditions hold")
 	}
 	if p.form != r {
 		add("as " + qualified(p.form.Row))

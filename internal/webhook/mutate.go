@@ -84,12 +84,19 @@ func (m *mutation) round(ctx context.Context, a *api.Admission, round int) error
 		if err != nil {
 			return err
 		}
-		// Labels may match in the second round that did not in the first; who was not asked then is not asked now (upstream).
-		if !wants || round > 0 && !m.again[h] {
+		if !wants || round > 0 && !m.again[h] && h.conditions == nil {
 			continue
 		}
 		if f, err = q.move(ctx, f, p.form, isChanged); err != nil {
 			return err
+		}
+		if wants, err = q.holds(ctx, h, f, "admit"); err != nil {
+			return err
+		}
+		// What matches in the second round may not have in the first; who was not asked then is not asked now, though its conditions
+		// are (upstream).
+		if !wants || round > 0 && !m.again[h] {
+			continue
 		}
 		// One after another: the time of the request is that of all of them.
 		begun := time.Now()

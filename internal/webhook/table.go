@@ -12,6 +12,7 @@ import (
 
 	"apichain/internal/api"
 	"apichain/internal/backend"
+	"apichain/internal/expression"
 	"apichain/internal/matching"
 	"apichain/internal/selector"
 	"apichain/internal/store"
@@ -70,8 +71,8 @@ type hook struct {
 	// namespaces and objects are the numbers of its selectors, below 0 for all.
 	namespaces, objects int32
 	selects             [2]selector.Labels // the same two
-	// conditional says that it has conditions in CEL, which are not evaluated: a configuration of before they were refused.
-	conditional bool
+	// conditions are compiled when the first request comes that is about it otherwise.
+	conditions func() *expression.Conditions
 	// failsOpen lets a write pass if the webhook cannot be asked.
 	failsOpen bool
 	// timeout is 0 for none but that of the request.
@@ -95,11 +96,15 @@ func (w *Webhooks) compile(phase api.Phase, o *store.Object) *configuration {
 	for _, v := range tree.List(obj, "webhooks") {
 		h := &hook{
 			configuration: tree.Name(obj), name: tree.Text(v, "name"),
-			rules:       matching.NewRules(tree.List(v, "rules"), tree.Text(v, "matchPolicy") == "Exact"),
-			conditional: len(tree.List(v, "matchConditions")) > 0,
-			failsOpen:   tree.Text(v, "failurePolicy") == "Ignore",
-			dry:         strings.HasPrefix(tree.Text(v, "sideEffects"), "None"),
-			again:       tree.Text(v, "reinvocationPolicy") == "IfNeeded",
+			rules:     matching.NewRules(tree.List(v, "rules"), tree.Text(v, "matchPolicy") == "Exact"),
+			failsOpen: tree.Text(v, "failurePolicy") == "Ignore",
+			dry:       strings.HasPrefix(tree.Text(v, "sideEffects"), "None"),
+			again:     tree.Text(v, "reinvocationPolicy") == "IfNeeded",
+		}
+		if list := tree.List(v, "matchConditions"); len(list) > 0 {
+			h.conditions = sync.OnceValue(func() *expression.Conditions {
+				return expression.NewConditions(expression.NewUnit(false), list, expression.Declared{Authorizer: true})
+			})
 		}
 		h.selects[0], _ = selector.FromObject(tree.Object(v, "namespaceSelector"))
 		h.selects[1], _ = selector.FromObject(tree.Object(v, "objectSelector"))

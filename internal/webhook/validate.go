@@ -47,9 +47,17 @@ func (w *Webhooks) Validate(ctx context.Context, a api.Admission) error {
 			if f, err = q.in(ctx, p.form); err != nil {
 				return err
 			}
-			// Before the first question goes out: those who ask share it.
-			f.tail = q.appendTail(nil, f)
 			forms = append(forms, f)
+		}
+		if wants, err = q.holds(ctx, p.hook, f, "validating"); err != nil {
+			return err
+		}
+		if !wants {
+			continue
+		}
+		// Before the first question goes out: those who ask share it.
+		if f.tail == nil {
+			f.tail = q.appendTail(nil, f)
 		}
 		all = append(all, asked{p.hook, f})
 	}

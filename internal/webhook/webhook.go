@@ -6,7 +6,7 @@
 // selectors are about it (package backend is how they are reached), and back comes nil or the error that the client gets; a
 // mutating webhook's patch changes the object in place.
 //
-//	w := webhook.New(webhook.Config{Backends: backends, Log: log})
+//	w := webhook.New(webhook.Config{Backends: backends, Authorizer: authz, Counts: counts, Log: log})
 //	chain, err := admission.New(admission.Config{Webhooks: w, ...})
 //	a := api.New(api.Config{Admit: chain.For, AfterWrite: w.AfterWrite(), ...})
 //	w.Look(a, s)                                   // what is written from here on is asked about
@@ -24,7 +24,9 @@ import (
 	"sync/atomic"
 
 	"apichain/internal/api"
+	"apichain/internal/auth"
 	"apichain/internal/backend"
+	"apichain/internal/expression"
 	"apichain/internal/matching"
 	"apichain/internal/store"
 )
@@ -43,10 +45,13 @@ var buckets = [2]string{
 	api.Validating: "validatingwebhookconfigurations.admissionregistration.k8s.io",
 }
 
-// Config is what a Webhooks needs. Both must be set.
+// Config is what a Webhooks needs. All must be set.
 type Config struct {
 	Backends *backend.Set
-	Log      *slog.Logger
+	// Authorizer answers what conditions ask it, and Counts counts them.
+	Authorizer auth.Authorizer
+	Counts     *expression.Counts
+	Log        *slog.Logger
 }
 
 // Webhooks are those of all configurations. Make one with New.

@@ -151,7 +151,7 @@ func theirText(v ref.Val) string {
 		}
 		return "[" + strings.Join(items, ", ") + "]"
 	}
-	return v.Type().TypeName()
+	return v.Type().TypeName() + theirOwn(v)
 }
 
 func doubleText(f float64) string {
@@ -209,6 +209,9 @@ func ourText(v ours.Value) string {
 			return "none"
 		}
 		return "some(" + ourText(o) + ")"
+	}
+	if s, ok := v.Ref().(fmt.Stringer); ok {
+		return v.Type().TypeName() + " " + s.String()
 	}
 	return v.Type().TypeName()
 }
