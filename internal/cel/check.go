@@ -28,8 +28,8 @@ type checker struct {
 
 // local is a variable of a comprehension.
 type local struct {
-	name string
-	typ  *Type
+	ref *Ref
+	typ *Type
 }
 
 // run checks everything, and then resolves the types that were variables when they were written down.
@@ -149,21 +149,26 @@ func literalType(v any) *Type {
 func (c *checker) identifier(name string) (*Type, *Ref) {
 	global, absolute := strings.CutPrefix(name, ".")
 	if !absolute {
-		if t := c.local(name); t != nil {
-			return t, &Ref{Name: name, Slot: -1}
+		if t, ref := c.local(name); t != nil {
+			return t, ref
 		}
 	}
 	return c.global(global)
 }
 
 // local returns the type of a variable of a comprehension, nil where there is none.
-func (c *checker) local(name string) *Type {
+func (c *checker) local(name string) (*Type, *Ref) {
 	for i := len(c.locals) - 1; i >= 0; i-- {
-		if c.locals[i].name == name {
-			return c.locals[i].typ
+		if l := c.locals[i]; l.ref.Name == name {
+			return l.typ, l.ref
 		}
 	}
-	return nil
+	return nil, nil
+}
+
+// declare adds a variable of a comprehension.
+func (c *checker) declare(name string, t *Type) {
+	c.locals = append(c.locals, local{&Ref{Name: name, Slot: -1}, t})
 }
 
 // global returns the type of a variable, or of the name of a type, or of another constant.
@@ -197,10 +202,12 @@ func (c *checker) name(e *syntax.Expr, t *Type, ref *Ref) {
 
 // selection checks a.b.c, which is a field, or a variable of the name a.b.c: the longest name that is one wins.
 func (c *checker) selection(e *syntax.Expr) {
-	if name, first, ok := qualified(e); ok && !e.Test && c.local(first) == nil {
-		if t, ref := c.global(name); t != nil {
-			c.name(e, t, ref)
-			return
+	if name, first, ok := qualified(e); ok && !e.Test {
+		if known, _ := c.local(first); known == nil {
+			if t, ref := c.global(name); t != nil {
+				c.name(e, t, ref)
+				return
+			}
 		}
 	}
 	t := c.field(e.ID, e.Operand, e.Name, false)
@@ -347,7 +354,7 @@ func (c *checker) comprehension(e *syntax.Expr) {
 	over := c.resolve(c.types[f.Range.ID], false)
 	accumulator := c.types[f.Init.ID]
 	scope := len(c.locals)
-	c.locals = append(c.locals, local{f.Accumulator, accumulator})
+	c.declare(f.Accumulator, accumulator)
 
 	// One variable is an item or a key; two are index and item, or key and value.
 	first, second := ErrorType, ErrorType
@@ -365,9 +372,9 @@ func (c *checker) comprehension(e *syntax.Expr) {
 	default:
 		c.fault(f.Range.ID, "expression of type '%s' cannot be range of a comprehension (must be list, map, or dynamic)", over)
 	}
-	c.locals = append(c.locals, local{f.Var, first})
+	c.declare(f.Var, first)
 	if f.Var2 != "" {
-		c.locals = append(c.locals, local{f.Var2, second})
+		c.declare(f.Var2, second)
 	}
 	c.check(f.Condition)
 	c.expect(f.Condition, BoolType)

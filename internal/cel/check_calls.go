@@ -1,6 +1,10 @@
 package cel
 
-import "apichain/internal/cel/syntax"
+import (
+	"slices"
+
+	"apichain/internal/cel/syntax"
+)
 
 // A call has a name and the types of its arguments, and a function of that name has overloads. Those whose types agree with the
 // arguments are kept, all of them, since an argument that is dyn may turn out to be of any type; which one it is then, the evaluator
@@ -80,16 +84,17 @@ func (c *checker) overload(e *syntax.Expr, f *Function) {
 	}
 	var result *Type
 	c.candidates = c.candidates[:0]
+	last := 0
 	for i := range f.Overloads {
 		o := &f.Overloads[i]
 		if o.Member != member {
 			continue
 		}
-		want, returns := c.instance(o)
-		if !c.agreeAll(arguments, want) {
+		returns, ok := c.fits(o, arguments)
+		if !ok {
 			continue
 		}
-		c.candidates = append(c.candidates, o)
+		c.candidates, last = append(c.candidates, o), i
 		switch returns = c.resolve(returns, false); {
 		case result == nil:
 			result = returns
@@ -106,7 +111,22 @@ func (c *checker) overload(e *syntax.Expr, f *Function) {
 		return
 	}
 	c.set(e, result)
-	c.refs[e.ID] = &Ref{Name: f.Name, Slot: -1, Overloads: append([]*Overload(nil), c.candidates...)}
+	c.refs[e.ID] = &f.refs[last]
+	if len(c.candidates) > 1 {
+		c.refs[e.ID] = &Ref{Name: f.Name, Slot: -1, Overloads: slices.Clone(c.candidates)}
+	}
+}
+
+// fits returns the result of an overload, and whether the arguments agree with it.
+func (c *checker) fits(o *Overload, arguments []*Type) (*Type, bool) {
+	// Equality of two values of one type is frequent, and needs no variable, only its number.
+	if len(arguments) == 2 && len(o.Args) == 2 && o.Args[0].Kind == Param && o.Args[1] == o.Args[0] && o.Result.Kind == Bool &&
+		arguments[0].Kind != Param && len(arguments[0].Params) == 0 && arguments[0].exactly(arguments[1]) {
+		c.of = append(c.of, arguments[0])
+		return o.Result, true
+	}
+	want, returns := c.instance(o)
+	return returns, c.agreeAll(arguments, want)
 }
 
 // logic checks && and ||, each of whose arguments is reported on its own.
@@ -118,7 +138,7 @@ func (c *checker) logic(e *syntax.Expr, f *Function, arguments []*Type) {
 			c.types[e.ID] = ErrorType
 		}
 	}
-	c.refs[e.ID] = &Ref{Name: f.Name, Slot: -1, Overloads: []*Overload{&f.Overloads[0]}}
+	c.refs[e.ID] = &f.refs[0]
 }
 
 // instance returns the arguments and the result of an overload with fresh variables in place of its type parameters.

@@ -47,6 +47,8 @@ type Function struct {
 	// Makes is true for a function that may make something long of arguments that are short, or of little cost: an evaluation is
 	// charged for it in steps.
 	Makes bool
+
+	refs []Ref // of a call of each overload alone, made with the Env: most calls have one
 }
 
 // Overload is one way to call a function. Its arguments are never errors. One of Unary, Binary and Call is set, but for the

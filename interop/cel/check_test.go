@@ -106,14 +106,14 @@ func (sizeEstimator) EstimateCallCost(function, overloadID string, target *check
 
 // pair is an environment of theirs and of ours with the same variables.
 type pair struct {
-	theirNew  *theirs.Env // that for what is new
 	theirs    *theirs.Env
 	ours      *ours.Env
 	estimator checker.CostEstimator
 	variables []ours.Variable
 }
 
-func newPair(t testing.TB, ourBase *ours.Env, schema *ours.Type) *pair {
+// newPair returns the environments for what is stored, or for what is new, as our side has it.
+func newPair(t testing.TB, ourBase *ours.Env, schema *ours.Type, fresh ...bool) *pair {
 	decl := theirType(schema)
 	set, err := base().Extend(environment.VersionedOptions{
 		IntroducedVersion: version.MajorMinor(1, 0),
@@ -126,8 +126,11 @@ func newPair(t testing.TB, ourBase *ours.Env, schema *ours.Type) *pair {
 		t.Fatal(err)
 	}
 	variables := []ours.Variable{{Name: "self", Type: schema}, {Name: "oldSelf", Type: ours.OptionalOf(schema)}}
-	return &pair{set.NewExpressionsEnv(), set.StoredExpressionsEnv(), ourBase.With(variables, []*ours.Type{schema}),
-		&k8slibrary.CostEstimator{SizeEstimator: sizeEstimator{decl}}, variables}
+	their := set.StoredExpressionsEnv()
+	if len(fresh) > 0 && fresh[0] {
+		their = set.NewExpressionsEnv()
+	}
+	return &pair{their, ourBase.With(variables, []*ours.Type{schema}), &k8slibrary.CostEstimator{SizeEstimator: sizeEstimator{decl}}, variables}
 }
 
 // newPairOf returns environments with variables that can be anything.
@@ -143,8 +146,7 @@ func newPairOf(t testing.TB, ourBase *ours.Env, names ...string) *pair {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &pair{set.NewExpressionsEnv(), set.StoredExpressionsEnv(), ourBase.With(variables, nil).Measured(nil, ""),
-		&k8slibrary.CostEstimator{}, variables}
+	return &pair{set.StoredExpressionsEnv(), ourBase.With(variables, nil).Measured(nil, ""), &k8slibrary.CostEstimator{}, variables}
 }
 
 // compare returns what each side says of an expression: its type and cost, or the errors.
@@ -192,8 +194,7 @@ func TestGenerated(t *testing.T) {
 		case 0:
 			p = newPair(t, stored, g.Schema("Root", 4))
 		case 50:
-			p = newPair(t, fresh, g.Schema("Root", 4))
-			p.theirs = p.theirNew
+			p = newPair(t, fresh, g.Schema("Root", 4), true)
 		}
 		e := g.Expression(p.variables, nil, 1+g.IntN(6))
 		their, our := p.compare(t, e)

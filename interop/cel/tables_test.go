@@ -179,7 +179,7 @@ func TestUpstreamTables(t *testing.T) {
 				t.Logf("%s: %v", c.expression, err)
 				continue
 			}
-			p := &pair{set.NewExpressionsEnv(), set.StoredExpressionsEnv(), env.With(c.variables, []*ours.Type{all}).Measured(nil, ""),
+			p := &pair{set.StoredExpressionsEnv(), env.With(c.variables, []*ours.Type{all}).Measured(nil, ""),
 				&k8slibrary.CostEstimator{}, c.variables}
 			total++
 			if their, our := p.compare(t, c.expression); their != our {
