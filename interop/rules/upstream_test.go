@@ -157,7 +157,7 @@ func (o *outcome) AddWarning(_, text string) { o.warnings = append(o.warnings, t
 // validate checks a change as kube-apiserver does. ok is false if that differs from run to run, because maps have no order there, or
 // if its code panics, or if the budget is used up, of which it depends on that order what comes before.
 func (s *scene) validate(v *upstream.Validator, c change) (first outcome, ok bool) {
-	for i := range 5 {
+	for i := 0; i < 60 && (i < 3 || first.cost < 5000); i++ {
 		o := outcome{errs: []string{}, warnings: []string{}}
 		var old any
 		var options []upstream.Option
