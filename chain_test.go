@@ -227,7 +227,7 @@ var layers = map[string]map[string]string{
 	"internal/quantity":    {},
 	"internal/cel":         {"internal/cel/syntax": "it checks and evaluates what was read"},
 	"internal/cel/syntax":  {},
-	"internal/cel/library": {"internal/cel": "functions are overloads over its values", "internal/cel/syntax": "some are macros"},
+	"internal/cel/library": {"internal/cel": "functions are overloads over its values", "internal/cel/syntax": "some are macros", "internal/quantity": "quantities are values"},
 	"internal/kinds":       {"internal/fieldset": "a type says how its fields are owned", "internal/field": "a value without the form of its type is an error of a field", "internal/quantity": "a quantity has a form", "internal/tree": "rules of kinds read and change trees"},
 	"internal/strategy":    {"internal/field": "what is wrong with an object is errors of fields", "internal/kinds": "rules belong to types, strategies to kinds", "internal/quantity": "resources are quantities", "internal/schema": "definitions have defaults", "internal/selector": "selectors select labels", "internal/tree": "objects are trees"},
 	"internal/schema":      {"internal/cel": "rules of schemas are expressions", "internal/cel/library": "they call its functions", "internal/cel/syntax": "some names are reserved", "internal/fieldset": "a schema says how its fields are owned", "internal/field": "what is wrong with an object is errors of fields", "internal/tree": "schemas are trees, and are asked about trees"},
@@ -275,7 +275,8 @@ var layers = map[string]map[string]string{
 	"internal/backend": {"internal/metrics": "calls are counted", "internal/request": "a wrong certificate is told the audit", "internal/tree": "services are trees"},
 	"internal/expression": {
 		"internal/auth": "expressions ask who may do what", "internal/cel": "expressions are compiled and evaluated", "internal/cel/library": "functions and the authorizer",
-		"internal/metrics": "conditions are counted", "internal/request": "the authorizer is asked about requests", "internal/tree": "conditions are trees",
+		"internal/metrics": "conditions are counted", "internal/request": "the authorizer is asked about requests", "internal/selector": "a selector that cannot be read is none",
+		"internal/tree": "conditions are trees",
 	},
 	"internal/matching": {
 		"internal/api": "questions come from the steps of a write", "internal/expression": "expressions see the question", "internal/request": "who asks",

@@ -7,6 +7,7 @@ import (
 	"apichain/internal/cel"
 	"apichain/internal/cel/library"
 	"apichain/internal/request"
+	"apichain/internal/selector"
 )
 
 // Authority answers what expressions ask about rights, for one question of admission: what is asked twice is decided once. It belongs to
@@ -64,6 +65,12 @@ func (a *Authority) subject(c library.Attributes) *request.User {
 func infoOf(c library.Attributes) *request.Info {
 	if c.Path != "" {
 		return &request.Info{Path: c.Path, Verb: c.Verb}
+	}
+	if _, err := selector.ParseFields(c.FieldSelector); err != nil {
+		c.FieldSelector = ""
+	}
+	if _, err := selector.ParseLabels(c.LabelSelector); err != nil {
+		c.LabelSelector = ""
 	}
 	return &request.Info{
 		IsResourceRequest: true, Verb: c.Verb, APIPrefix: "apis", APIGroup: c.Group, APIVersion: "*", Resource: c.Resource,

@@ -163,12 +163,27 @@ func mismatch(t *cel.Type, want []*cel.Type) *Fault {
 		if w.Kind == t.Kind && w.String() == t.String() {
 			return nil
 		}
-		names = append(names, w.String())
+		names = append(names, nameOf(w))
 	}
 	if len(want) == 1 {
-		return &Fault{Detail: "must evaluate to " + names[0] + " but got " + t.String()}
+		return &Fault{Detail: "must evaluate to " + names[0] + " but got " + nameOf(t)}
 	}
-	return &Fault{Detail: "must evaluate to one of [" + strings.Join(names, " ") + "] but got " + t.String()}
+	return &Fault{Detail: "must evaluate to one of [" + strings.Join(names, " ") + "] but got " + nameOf(t)}
+}
+
+// nameOf returns a type as upstream's String has it, which calls null and times otherwise than the checker.
+func nameOf(t *cel.Type) string {
+	if t.Kind == cel.Wrapper {
+		return t.String()
+	}
+	name := t.TypeName()
+	for i, p := range t.Params {
+		name += [...]string{"(", ", "}[min(i, 1)] + nameOf(p)
+	}
+	if len(t.Params) > 0 {
+		name += ")"
+	}
+	return name
 }
 
 // env returns the environment of an expression.

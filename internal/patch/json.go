@@ -61,7 +61,7 @@ type jsonPatch []jsonPatchOp
 // must be told apart.
 type jsonPatchOp struct {
 	op, path, from string
-	hasPath        bool
+	hasOp, hasPath bool
 	hasFrom        bool
 	value          any
 }
@@ -164,7 +164,7 @@ func (o *jsonPatchOp) read(v any) (unknown bool, err error) {
 		*into = s
 		return ok
 	}
-	text("op", &o.op)
+	o.hasOp = text("op", &o.op)
 	o.hasPath = text("path", &o.path)
 	o.hasFrom = text("from", &o.from)
 	o.value = members["value"]
@@ -241,7 +241,7 @@ func (r *jsonPatchRun) do(o jsonPatchOp) error {
 		// itself finds no place, and an index is one of the shorter list (RFC 6902, 4.4).
 		v, err := r.remove(o.from)
 		if err != nil {
-			return err
+			return fromError{err}
 		}
 		return r.add(o.path, v)
 	case "copy":
@@ -335,11 +335,11 @@ func (r *jsonPatchRun) replace(path string, v any) error {
 func (r *jsonPatchRun) copy(from, path string) error {
 	at, err := r.locate(from)
 	if err != nil {
-		return err
+		return fromError{err}
 	}
 	v, err := at.value()
 	if err != nil {
-		return err
+		return fromError{err}
 	}
 	// Later operations may change either of the two, so they must share nothing.
 	c := jsonCopier{left: jsonPatchMaxCopy - r.copied}

@@ -11,8 +11,10 @@ import (
 	"apichain/internal/api"
 	"apichain/internal/api/apitest"
 	"apichain/internal/auth"
+	"apichain/internal/backend"
 	"apichain/internal/expression"
 	"apichain/internal/request"
+	"apichain/internal/webhook"
 )
 
 // judged is a server whose writes are judged by policies.
@@ -29,12 +31,17 @@ func start(t testing.TB) *judged {
 	t.Helper()
 	s := &judged{notes: map[string]string{}}
 	s.p = New(Config{Authorizer: auth.DefaultAuthorizer(), Counts: &expression.Counts{}, Log: slog.New(slog.DiscardHandler)})
-	chain, err := admission.New(admission.Config{Policies: s.p, Disabled: []string{"ServiceAccount"}})
+	hooks := webhook.New(webhook.Config{
+		Backends: backend.New(backend.Config{}), Authorizer: s.p.config.Authorizer, Counts: s.p.config.Counts, Log: s.p.config.Log,
+	})
+	chain, err := admission.New(admission.Config{Policies: s.p, Webhooks: hooks, Disabled: []string{"ServiceAccount"}})
 	if err != nil {
 		t.Fatal(err)
 	}
+	after := s.p.AfterWrite()
+	maps.Copy(after, hooks.AfterWrite())
 	s.Server = apitest.Start(t, apitest.Config{
-		Admit: chain.For, AfterWrite: s.p.AfterWrite(),
+		Admit: chain.For, AfterWrite: after,
 		Annotated: func(key, value string, _ bool) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -43,6 +50,7 @@ func start(t testing.TB) *judged {
 		Extend: func(a *api.API) {
 			chain.Look(a)
 			s.p.Look(a)
+			hooks.Look(a, a.Store)
 		},
 	})
 	return s

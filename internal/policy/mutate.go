@@ -116,7 +116,7 @@ type mutator struct {
 	*question
 	*rounds
 	// form is the question as the last mutation has left it, nil before the first invocation.
-	form *matching.Form
+	form *form
 	// isChanged says that a mutation was applied, whether it made a difference or not.
 	isChanged bool
 	// refusal collects what has failed.
@@ -127,7 +127,7 @@ type mutator struct {
 // the end; after an error it is as it was. changed says that a mutation was applied. The error is the client's.
 func (r *rounds) round(ctx context.Context, a *api.Admission, again bool) (changed bool, err error) {
 	own := a.Object
-	m := &mutator{question: r.policies.ask(a, r.table), rounds: r}
+	m := &mutator{question: r.policies.ask(ctx, a, r.table), rounds: r}
 	all := m.collect(ctx)
 	if len(all) > 0 {
 		if err := m.findNamespace(ctx); err != nil {
@@ -149,7 +149,7 @@ func (r *rounds) round(ctx context.Context, a *api.Admission, again bool) (chang
 		return false, nil
 	}
 	r.require()
-	if err := m.Settle(ctx, own, *m.form); err != nil {
+	if err := m.Settle(ctx, own, m.form.Form); err != nil {
 		return false, clientError(fmt.Errorf("failed to convert object: %w", err))
 	}
 	return true, nil
@@ -180,7 +180,7 @@ func (m *mutator) collect(ctx context.Context) (all []invocation) {
 			}
 			var params []map[string]any
 			if err == nil {
-				params, err = m.p.params(ctx, resource, b.params, m.Admission.Namespace)
+				params, err = m.p.params(ctx, resource, b.params, m.Within)
 			}
 			if err != nil {
 				m.fail(x.policy, b.binding, fmt.Errorf("failed to configure binding: %w", err), "")
@@ -200,7 +200,7 @@ func (m *mutator) invoke(ctx context.Context, i *invocation, again bool) error {
 	if err := m.move(ctx, i.into); err != nil {
 		return err
 	}
-	e := evaluation{m.question, i.policy, i.program(), m.form, m.input(m.form, i.param)}
+	e := evaluation{m.question, i.policy, i.program(), m.form, i.param}
 	if matches, err := e.matches(ctx); err != nil {
 		m.fail(i.policy, i.binding, err, "Invalid")
 		return nil
@@ -225,9 +225,9 @@ func (m *mutator) invoke(ctx context.Context, i *invocation, again bool) error {
 			continue
 		}
 		// The form that was is the input of what was evaluated before: it is left as it is.
-		m.form, m.isChanged = &matching.Form{Resource: m.form.Resource, Object: next, Old: m.form.Old}, true
+		m.form, m.isChanged = &form{Form: matching.Form{Resource: m.form.Resource, Object: next, Old: m.form.Old}}, true
 		m.Changed(next)
-		e.form, e.in = m.form, m.input(m.form, i.param)
+		e.form = m.form
 	}
 	if !tree.Equal(before, m.form.Object) {
 		m.require()
@@ -251,11 +251,11 @@ func (m *mutator) move(ctx context.Context, r *api.Resource) error {
 		}
 		m.form = f
 	default:
-		f, err := m.Move(ctx, *m.form, r)
+		f, err := m.Move(ctx, m.form.Form, r)
 		if err != nil {
 			return clientError(err)
 		}
-		m.form = &f
+		m.form = &form{Form: f}
 	}
 	return nil
 }
@@ -291,7 +291,7 @@ func (m *mutator) mutated(ctx context.Context, e *evaluation, x mutation) (map[s
 		return nil, x.Fault
 	}
 	// Each mutation has a budget of its own, and computes variables anew: the object is another one.
-	result, _, err := e.program.unit.Run(ctx, e.in).Evaluate(x.Expression, expression.Budget)
+	result, _, err := e.program.unit.Run(ctx, e.input(e.form, e.params)).Evaluate(x.Expression, expression.Budget)
 	if err == nil {
 		err = result.Err
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 
 	"apichain/internal/cel"
@@ -36,12 +37,22 @@ func (m *mutator) configured(v cel.Value) (map[string]any, error) {
 	if schema == nil {
 		return nil, errors.New("error applying patch: failed to convert patch object to typed object: no corresponding type for " + called)
 	}
-	merged, err := patch.Configure(m.form.Object, config, schema)
+	// Who owns what is text still, and no configuration may say it: it stays beside.
+	live, metadata := maps.Clone(m.form.Object), maps.Clone(tree.Object(m.form.Object, "metadata"))
+	owners, isOwned := metadata["managedFields"]
+	if isOwned {
+		delete(metadata, "managedFields")
+		live["metadata"] = metadata
+	}
+	merged, err := patch.Configure(live, config, schema)
 	if err != nil {
 		return nil, fmt.Errorf("error applying patch: %w", err)
 	}
 	// Parts of it are the object's own still, which is completed in place.
 	next := tree.Copy(merged).(map[string]any)
+	if isOwned {
+		tree.Set(next, owners, "metadata", "managedFields")
+	}
 	if err := m.Fit(next, m.form.Resource); err != nil {
 		if isFinal(err) {
 			return nil, err
@@ -67,7 +78,7 @@ func (m *mutator) patched(v cel.Value) (map[string]any, error) {
 	done, err := patch.Operations(tree.Copy(m.form.Object), operations)
 	switch {
 	case errors.Is(err, patch.ErrTestFailed):
-		return m.form.Object, nil
+		return maps.Clone(m.form.Object), nil // another map, as the object's own is filled anew in the end
 	case err != nil:
 		return nil, fmt.Errorf("JSON Patch: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -42,6 +43,17 @@ type (
 
 func (nullLeaf) String() string   { return "NULL_VALUE" }
 func (nullLeaf) GoString() string { return "0" }
+
+// GoString does not show what is in a literal.
+func (l literalLeaf) GoString() string {
+	if l.Kind() == cel.Map {
+		return "map[ref.Val]ref.Val{...}"
+	}
+	return "[]ref.Val{...}"
+}
+
+// GoString names the type.
+func (l opaqueLeaf) GoString() string { return l.Type().TypeName() }
 
 // String shows a literal as Go shows its list or map.
 func (l literalLeaf) String() string {
@@ -185,13 +197,26 @@ func (w *converter) container(v cel.Value) (any, error) {
 	var err error
 	v.Entries(func(key, value cel.Value) bool {
 		if key.Kind() != cel.String {
-			err = fmt.Errorf("map key %s is of type %s, not string", key.String(), key.Type().TypeName())
+			err = errors.New("map key " + quotedKey(key) + ", not string")
 			return false
 		}
 		m[key.Str()], err = w.field(value, isLiteral)
 		return err == nil && w.take(len(key.Str()))
 	})
 	return m, err
+}
+
+// quotedKey shows a key that is no string, and its type, as upstream's %q and %T do.
+func quotedKey(key cel.Value) string {
+	name := key.Type().TypeName()
+	name = "types." + strings.ToUpper(name[:1]) + name[1:]
+	switch key.Kind() {
+	case cel.Int:
+		return strconv.QuoteRune(rune(key.Int())) + " is of type " + name
+	case cel.Uint:
+		return strconv.QuoteRune(rune(key.Uint())) + " is of type " + name
+	}
+	return "%!q(" + name + "=" + key.String() + ") is of type " + name
 }
 
 // number returns a float as JSON has it: one without a fraction is an integer.

@@ -16,9 +16,9 @@ import (
 var scenarios string
 
 // TestScenarios: what clients are told is what a real kube-apiserver tells. With APICHAIN_SERVER the scenarios are played to the one at
-// that URL, and with APICHAIN_WRITE its answers are written down:
+// that URL, and with APICHAIN_WRITE its answers are written to that file:
 //
-//	APICHAIN_SERVER=https://127.0.0.1:6443 APICHAIN_WRITE=1 go test -run TestScenarios ./internal/policy
+//	APICHAIN_SERVER=https://127.0.0.1:6443 APICHAIN_WRITE=testdata/scenarios.txt go test -run TestScenarios ./internal/policy
 func TestScenarios(t *testing.T) {
 	url := os.Getenv("APICHAIN_SERVER")
 	c, wait := start(t).Client, func() {}
@@ -40,8 +40,8 @@ func TestScenarios(t *testing.T) {
 			}
 		}
 	}
-	if os.Getenv("APICHAIN_WRITE") != "" {
-		if err := os.WriteFile("testdata/scenarios.txt", written, 0o644); err != nil {
+	if name := os.Getenv("APICHAIN_WRITE"); name != "" {
+		if err := os.WriteFile(name, written, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

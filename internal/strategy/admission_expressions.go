@@ -18,6 +18,7 @@ import (
 //	variables           each may name those before it
 //	validations         a bool; messageExpression a string, without the authorizer
 //	auditAnnotations    a string or null
+//	mutations           an Object, or a list of JSONPatch
 
 // checkMatchCondition checks a condition of a webhook or a policy.
 func checkMatchCondition(v *kinds.Visit) {
@@ -98,29 +99,50 @@ func policyExpressions(v *kinds.Visit, composed bool) (*expression.Unit, express
 // checkPolicyExpressions compiles the expressions of a validating policy, of which v is the spec.
 func checkPolicyExpressions(v *kinds.Visit) {
 	u, d := policyExpressions(v, len(tree.List(v.Obj, "variables")) > 0)
-	message := expression.Declared{Params: d.Params}
-	for _, x := range [...]struct {
-		list, name string
-		d          expression.Declared
-		results    []*cel.Type
-	}{
-		{"validations", "expression", d, []*cel.Type{cel.BoolType}},
-		{"validations", "messageExpression", message, []*cel.Type{cel.StringType}},
-		{"auditAnnotations", "valueExpression", d, []*cel.Type{cel.StringType, cel.NullType}},
-	} {
-		for i, e := range tree.List(v.Obj, x.list) {
-			text := tree.Text(e, x.name)
-			// A missing one is an error already, or none; one that is too long is not read.
-			trimmed := strings.TrimSpace(text)
-			if trimmed == "" || x.list == "auditAnnotations" && len(trimmed) > maxAuditExpression {
-				continue
-			}
-			compiled := text
-			if x.list == "auditAnnotations" { // the others show the column as it was written
-				compiled = trimmed
-			}
-			stored := hasText(tree.List(v.Old, x.list), x.name, text)
-			addFault(v, v.Path(x.list, i, x.name), text, u.Compile(compiled, x.d, stored, x.results...).Fault)
+	check := func(list string, i int, name string, d expression.Declared, results ...*cel.Type) {
+		text := tree.Text(tree.List(v.Obj, list)[i], name)
+		// A missing one is an error already, or none; one that is too long is not read.
+		trimmed := strings.TrimSpace(text)
+		if trimmed == "" || list == "auditAnnotations" && len(trimmed) > maxAuditExpression {
+			return
+		}
+		compiled := text
+		if list == "auditAnnotations" { // the others show the column as it was written
+			compiled = trimmed
+		}
+		stored := hasText(tree.List(v.Old, list), name, text)
+		addFault(v, v.Path(list, i, name), text, u.Compile(compiled, d, stored, results...).Fault)
+	}
+	for i := range tree.List(v.Obj, "validations") {
+		check("validations", i, "expression", d, cel.BoolType)
+		check("validations", i, "messageExpression", expression.Declared{Params: d.Params}, cel.StringType)
+	}
+	for i := range tree.List(v.Obj, "auditAnnotations") {
+		check("auditAnnotations", i, "valueExpression", d, cel.StringType, cel.NullType)
+	}
+}
+
+// checkMutatingExpressions compiles the expressions of a mutating policy, of which v is the spec. Both sorts are looked for among
+// configurations to see whether they are stored (upstream).
+func checkMutatingExpressions(v *kinds.Visit) {
+	u, d := policyExpressions(v, true)
+	d.Patches = true
+	for i, m := range each(v.Obj["mutations"]) {
+		place, result := "jsonPatch", expression.PatchResult
+		switch m["patchType"] {
+		case "ApplyConfiguration":
+			place, result = "applyConfiguration", expression.ConfigurationResult
+		case "JSONPatch":
+		default:
+			continue
+		}
+		text := tree.Text(m, place, "expression")
+		stored := false
+		for _, old := range each(v.Old["mutations"]) {
+			stored = stored || tree.Text(old, "applyConfiguration", "expression") == text
+		}
+		if text = strings.TrimSpace(text); text != "" {
+			addFault(v, v.Path("mutations", i, place, "expression"), text, u.Compile(text, d, stored, result).Fault)
 		}
 	}
 }
