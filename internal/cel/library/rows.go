@@ -1,13 +1,10 @@
 package library
 
-import (
-	"errors"
+import "apichain/internal/cel"
 
-	"apichain/internal/cel"
-)
+// Nothing here is inlined: there are hundreds of rows, each of which would be larger than the call.
 
-// The forms of rows: global is a function of its arguments, member one that is called on the first of them. They are not
-// inlined, nor those below: there are hundreds of rows, and each would be half a KiB of program.
+// The forms of rows: global is a function of its arguments, member one that is called on the first of them.
 //
 //go:noinline
 func global(id string, result *cel.Type, args ...*cel.Type) cel.Overload {
@@ -38,12 +35,6 @@ func more(o cel.Overload, f func(args []cel.Value) cel.Value) cel.Overload {
 	o.Call = f
 	return o
 }
-
-// errNoOverload is the error of a value that a function cannot do with.
-var errNoOverload = errors.New("no such overload")
-
-// noOverload returns it as a value.
-func noOverload() cel.Value { return cel.Fail(errNoOverload) }
 
 // texts returns a list of strings.
 func texts(list []string) cel.Value {
