@@ -357,6 +357,10 @@ func (c *callee) look(f *frame, v Value) bool {
 				f.steps -= int64(n / c.items)
 			}
 		}
+	case Opaque:
+		if w, ok := v.ref.(Weighty); ok {
+			f.steps -= w.Weight()
+		}
 	}
 	return f.steps >= 0
 }
