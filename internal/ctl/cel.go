@@ -61,9 +61,10 @@ var celFlags = []struct {
 }{
 	{"self", "FILE", "the object or value that a rule is about", func(c *celCommand) *string { return &c.self }},
 	{"old", "FILE", "what it replaces: oldSelf of a rule, oldObject of a policy", func(c *celCommand) *string { return &c.old }},
-	{"schema", "CRD.yaml[#VERSION]", "a CRD: self has the type of its schema; the version that is stored if none is named", func(c *celCommand) *string { return &c.schema }},
-	{"object", "FILE", "the object that a policy is about: the expression is one of a policy, and names object, oldObject, params,\n        namespaceObject, request, Object{...} and JSONPatch{...}",
-		func(c *celCommand) *string { return &c.object }},
+	{"schema", "CRD.yaml[#VERSION]", "a CRD: self has the type of its schema; the version that is stored if none is named",
+		func(c *celCommand) *string { return &c.schema }},
+	{"object", "FILE", "the object that a policy is about: the expression is one of a policy, and names object, oldObject, params,\n" +
+		"        namespaceObject, request, Object{...} and JSONPatch{...}", func(c *celCommand) *string { return &c.object }},
 	{"params", "FILE", "the parameters of a policy", func(c *celCommand) *string { return &c.params }},
 	{"namespace-object", "FILE", "the namespace of the object", func(c *celCommand) *string { return &c.namespace }},
 	{"request", "FILE", "the request, as an AdmissionReview has it", func(c *celCommand) *string { return &c.request }},
@@ -251,9 +252,12 @@ func (c *celCommand) rule() error {
 // policy evaluates an expression of a policy.
 func (c *celCommand) policy() error {
 	var in expression.Input
-	for name, into := range map[string]*map[string]any{c.object: &in.Object, c.old: &in.Old, c.params: &in.Params, c.namespace: &in.Namespace} {
+	for _, f := range [...]struct {
+		name string
+		into *map[string]any
+	}{{c.object, &in.Object}, {c.old, &in.Old}, {c.params, &in.Params}, {c.namespace, &in.Namespace}} {
 		var err error
-		if *into, err = readObject(name); err != nil {
+		if *f.into, err = readObject(f.name); err != nil {
 			return err
 		}
 	}
@@ -282,7 +286,8 @@ func (c *celCommand) evaluate(env *cel.Env, values []cel.Value) error {
 	static := checked.Estimate()
 	v, cost := program.Eval(values, cel.Limit{Cost: callLimit, Done: c.ctx.Done()})
 	told := map[string]any{
-		"type": checked.Type().String(), "cost": int64(cost), "staticCost": map[string]any{"min": bounded(static.Min), "max": bounded(static.Max)},
+		"type": checked.Type().String(), "cost": int64(cost),
+		"staticCost": map[string]any{"min": bounded(static.Min), "max": bounded(static.Max)},
 	}
 	if err := v.Err(); err != nil {
 		return c.failed(err, told)

@@ -68,6 +68,7 @@ func TestCEL(t *testing.T) {
 		{[]string{"x", "--json"}, "", 1, `{"error":"ERROR: \u003cinput\u003e:1:1: undeclared reference to 'x'`},
 		{[]string{"Object{a: object.spec.min}", "--object", "@o.json"}, "", 0, "a: 3\n# Object"},
 		{[]string{"params.spec.max == oldObject.size", "--params", "@o.json", "--old", "@less.yaml"}, "", 0, "true"},
+		{[]string{"params == object", "--params", "@o.json", "--object", "@o.json"}, "", 0, "true"},
 		{[]string{"request.operation", "--request", "@o.json"}, "", 1, "no such key: operation"},
 		{[]string{"authorizer.path('/').check('get').allowed()", "--object", "@o.json"}, "", 1, "there is nobody to ask"},
 		{[]string{"lists.range(1000).all(a, lists.range(1000).all(b, a + b >= 0))"}, "", 1, "cost limit exceeded"},
