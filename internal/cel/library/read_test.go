@@ -270,3 +270,31 @@ func TestOwned(t *testing.T) {
 		t.Errorf("the answer is %v", d)
 	}
 }
+
+// sized is an argument of which the length is known.
+type sized struct{ cel.Range }
+
+func (s sized) Type() *cel.Type      { return cel.StringType }
+func (s sized) Size() cel.Range      { return s.Range }
+func (s sized) Known() bool          { return true }
+func (s sized) Item() cel.Node       { return nil }
+func (s sized) Literal() (any, bool) { return nil, false }
+
+// TestReplaceSize: how long upstream takes the result of replace for.
+func TestReplaceSize(t *testing.T) {
+	exactly := func(n uint64) cel.Range { return cel.Exactly(n) }
+	for _, c := range []struct{ text, old, with, want cel.Range }{
+		{exactly(3), exactly(0), exactly(1), exactly(7)}, // _a_b_c_
+		{exactly(3), exactly(1), exactly(0), cel.Range{Min: 0, Max: 3}},
+		{exactly(4), exactly(2), exactly(4), cel.Range{Min: 4, Max: 8}},
+		{exactly(4), cel.Range{Min: 0, Max: 1}, cel.Range{Min: 0, Max: 2}, cel.Range{Min: 0, Max: 14}},
+		{exactly(4), exactly(1), cel.Range{Min: 1, Max: 2}, cel.Range{Min: 4, Max: 8}},
+		{exactly(4), cel.Range{Min: 1, Max: 2}, exactly(1), cel.Range{Min: 2, Max: 4}},
+		{cel.UnknownRange(), cel.UnknownRange(), cel.UnknownRange(), cel.Range{Min: 0, Max: math.MaxUint64}},
+	} {
+		cost, size := mayReplace([]cel.Node{sized{c.text}, sized{c.old}, sized{c.with}})
+		if *size != c.want || cost != c.text.Scale(0.2) {
+			t.Errorf("%v with %v for %v has %v for %v, want %v", c.text, c.with, c.old, *size, cost, c.want)
+		}
+	}
+}
