@@ -23,6 +23,10 @@ func Equal(a, b Value) Value {
 	return equal(a, b, &steps)
 }
 
+// EqualWithin is Equal for a function that compares many: the steps that are left are those of all its comparisons. It is ErrBudget
+// where none are.
+func EqualWithin(a, b Value, steps *int64) Value { return equal(a, b, steps) }
+
 // equal is Equal with the steps that are left.
 func equal(a, b Value, steps *int64) Value {
 	if a.kind == Null || b.kind == Null {

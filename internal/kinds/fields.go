@@ -200,8 +200,8 @@ func goType(f *Field, element bool) string {
 	switch {
 	case !f.IsList || element:
 		return name
-	case f.Name == "x-kubernetes-validations": // a type of its own
-		return "v1.ValidationRules"
+	case f.Name == "x-kubernetes-validations":
+		return ruleList
 	}
 	return "[]" + name
 }

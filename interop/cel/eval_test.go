@@ -50,6 +50,9 @@ func schemaOf(t *ours.Type) *spec.Schema {
 	case ours.Bytes:
 		return of("string", "byte")
 	case ours.Timestamp:
+		if t.Format != "" {
+			return of("string", t.Format)
+		}
 		return of("string", "date-time")
 	case ours.Duration:
 		return of("string", "duration")
@@ -151,7 +154,7 @@ func theirText(v ref.Val) string {
 		}
 		return "[" + strings.Join(items, ", ") + "]"
 	}
-	return v.Type().TypeName()
+	return v.Type().TypeName() + theirOwn(v)
 }
 
 func doubleText(f float64) string {
@@ -209,6 +212,9 @@ func ourText(v ours.Value) string {
 			return "none"
 		}
 		return "some(" + ourText(o) + ")"
+	}
+	if s, ok := v.Ref().(fmt.Stringer); ok {
+		return v.Type().TypeName() + " " + s.String()
 	}
 	return v.Type().TypeName()
 }
