@@ -230,7 +230,8 @@ var layers = map[string]map[string]string{
 	"internal/cel/library": {"internal/cel": "functions are overloads over its values", "internal/cel/syntax": "some are macros", "internal/quantity": "quantities are values"},
 	"internal/kinds":       {"internal/fieldset": "a type says how its fields are owned", "internal/field": "a value without the form of its type is an error of a field", "internal/quantity": "a quantity has a form", "internal/tree": "rules of kinds read and change trees"},
 	"internal/strategy":    {"internal/cel": "an expression is of a type", "internal/expression": "expressions of policies compile", "internal/field": "what is wrong with an object is errors of fields", "internal/kinds": "rules belong to types, strategies to kinds", "internal/quantity": "resources are quantities", "internal/schema": "definitions have defaults", "internal/selector": "selectors select labels", "internal/tree": "objects are trees"},
-	"internal/schema":      {"internal/fieldset": "a schema says how its fields are owned", "internal/field": "what is wrong with an object is errors of fields", "internal/tree": "schemas are trees, and are asked about trees"},
+	"internal/schema":      {"internal/cel": "rules of schemas are expressions", "internal/cel/library": "they call its functions", "internal/cel/syntax": "some names are reserved", "internal/fieldset": "a schema says how its fields are owned", "internal/field": "what is wrong with an object is errors of fields", "internal/tree": "schemas are trees, and are asked about trees"},
+	"internal/strategy":    {"internal/cel": "an expression is of a type", "internal/expression": "expressions of policies compile", "internal/field": "what is wrong with an object is errors of fields", "internal/kinds": "rules belong to types, strategies to kinds", "internal/quantity": "resources are quantities", "internal/schema": "definitions have defaults", "internal/selector": "selectors select labels", "internal/tree": "objects are trees"},
 	"internal/fieldset":    {"internal/tree": "objects are trees"},
 	"internal/patch":       {"internal/fieldset": "apply counts who owns which fields", "internal/kinds": "strategic merge follows the types of kinds", "internal/status": "a patch that cannot be applied is a 4xx", "internal/tree": "patches are trees that change trees"},
 	"internal/store":       {"internal/tree": "an object is encoded once, when it is written"},
@@ -282,7 +283,7 @@ var layers = map[string]map[string]string{
 	},
 	"internal/policy": {
 		"internal/api": "questions come from the steps of a write", "internal/auth": "expressions ask who may do what", "internal/cel": "values are looked at", "internal/expression": "expressions are compiled and evaluated",
-		"internal/field": "a refusal has causes", "internal/matching": "policies say which writes they are about", "internal/metrics": "evaluations are counted", "internal/selector": "parameters are selected by labels",
+		"internal/field": "a refusal has causes", "internal/matching": "policies say which writes they are about", "internal/metrics": "evaluations are counted", "internal/patch": "a mutation is merged, or a JSON patch", "internal/selector": "parameters are selected by labels",
 		"internal/status": "refusals", "internal/store": "policies are followed in the store", "internal/tree": "objects are trees",
 	},
 	"internal/webhook": {

@@ -296,6 +296,9 @@ func (p *program) loadIdentity() error {
 	for _, note := range p.authn.Notes {
 		p.log.Warn("--token-auth-file: " + note)
 	}
+	if p.opt.customs.strict {
+		fmt.Fprintln(p.stderr, "apichain: --strict-crds: deprecated, has no effect: x-kubernetes-validations are evaluated")
+	}
 	if w := modeWarning(modes); w != "" {
 		fmt.Fprintln(p.stderr, "apichain: --authorization-mode:", w)
 	}

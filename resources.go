@@ -46,13 +46,12 @@ func (o *watchOptions) Check(p *flags.Problems) {
 	p.When(o.slow < time.Millisecond, "watch-slow-timeout", "must be at least 1ms, is %v", o.slow)
 }
 
-// customOptions say what becomes of a definition with rules that are not evaluated: with strict it
-// is refused, else it is taken with a warning.
+// customOptions are those of custom resources: one that has nothing left to do.
 type customOptions struct{ strict bool }
 
 func (o *customOptions) Register(f *flags.Set) {
 	f.In("custom resources")
-	f.Bool(&o.strict, "strict-crds", false, "refuse definitions with x-kubernetes-validations, which are not evaluated, instead of warning")
+	f.Bool(&o.strict, "strict-crds", false, "deprecated, and will go: x-kubernetes-validations are evaluated, so that there is nothing to refuse")
 }
 
 func (o *customOptions) Check(*flags.Problems) {}
@@ -136,7 +135,7 @@ func (p *program) buildResources() error {
 	p.api = api.New(api.Config{
 		Store: p.store, Kinds: table, Catalog: &p.catalog,
 		Tokens: p.authn.Accounts, MaxTokenTime: p.opt.accountTokens.most, WhoseToken: p.authn.ByToken, Authorizer: p.authz,
-		Observer: &p.watchTable, Bookmarks: p.opt.watch.bookmarks, StrictCRDs: p.opt.customs.strict,
+		Observer: &p.watchTable, Bookmarks: p.opt.watch.bookmarks,
 		NoManagedFields:      p.opt.ownership.managed == "off",
 		NoNamespaceLifecycle: !p.admission.On("NamespaceLifecycle"), Admit: p.admission.For, AfterWrite: p.afterAdmission(), ReadOnly: readOnly,
 		Services:   api.ServiceNetwork{Ranges: p.opt.cluster.ranges(), NodePorts: nodePorts},

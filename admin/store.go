@@ -29,7 +29,7 @@ type Store struct {
 }
 
 // Stock shows what is stored of one resource. Warnings say what the resource accepts but
-// does not do, such as validation rules that are not evaluated.
+// does not do; there is none such now.
 type Stock struct {
 	Resource string       `json:"resource" doc:"plural[.group]"`
 	Objects  int          `json:"objects" doc:"objects of it"`

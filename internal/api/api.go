@@ -53,9 +53,6 @@ type Config struct {
 	// Bookmarks is the time between two bookmarks of a watch, which must be above zero:
 	// upstream's is about a minute.
 	Bookmarks time.Duration
-	// StrictCRDs refuses definitions with rules that are not evaluated here. Without it they
-	// are accepted with a warning.
-	StrictCRDs bool
 	// NoNamespaceLifecycle is upstream without its admission plugin of that name: objects are created
 	// in namespaces that are missing or terminating, and no namespace is safe from a delete.
 	NoNamespaceLifecycle bool
@@ -95,8 +92,6 @@ type API struct {
 	Customs *Customs
 	// services hands out what services have of the cluster.
 	services *allocator.Pool
-	// warned keeps warnings of rules that are not evaluated from coming with every write.
-	warned warned
 
 	// The pools are described in send.go, but for bodies, which holds the *[]byte that request
 	// bodies are read into (body.go).

@@ -48,7 +48,7 @@ func New(c Config) *API {
 		}
 	}
 	// The hooks need Customs, which needs the store alone.
-	s.Customs = newCustoms(s, c.Catalog, c.StrictCRDs)
+	s.Customs = newCustoms(s, c.Catalog)
 	for key, st := range strategy.All() {
 		if r := s.builtin[key]; r != nil {
 			r.Strategy = st

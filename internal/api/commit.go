@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"time"
 
 	"apichain/internal/managed"
 	"apichain/internal/status"
@@ -38,8 +37,6 @@ func (w *write) commit() error {
 		}
 		return w.confirm()
 	}
-	// Upstream warns of a write, not of what turned out to be none.
-	w.warnUnchecked()
 	goes := w.old.Meta.Deleting && len(tree.List(w.next, "metadata", "finalizers")) == 0 && w.mayGo(w.next)
 	if w.dryRun {
 		return w.confirm()
@@ -103,7 +100,6 @@ func (w *write) remove() error {
 // generatedTries names in all; after that, and for a name that the client chose, it is the 409
 // of an object that exists. After it, done is the object, or nil in a dry run.
 func (w *write) add() error {
-	w.warnUnchecked()
 	for try := 1; ; try++ {
 		err := w.addOnce()
 		if err == nil {
@@ -242,24 +238,4 @@ func (q *Call) checkPlace(name string) error {
 		}
 	}
 	return q.checkNamespaceActive(name, q.api.Namespaces.Latest())
-}
-
-// warnUnchecked tells whoever writes a custom resource which rules of its definition are
-// accepted but not evaluated, but no client more than once in a minute while the definition stays
-// as it is.
-func (q *Call) warnUnchecked() {
-	if len(q.unchecked) == 0 {
-		return
-	}
-	// The texts were made for the definition as it is now, and all its versions have them.
-	c := warnedClient{user: q.scope.ActingUser().Name, about: &q.unchecked[0]}
-	if q.req != nil {
-		c.agent = q.req.UserAgent()
-	}
-	if !q.api.warned.first(c, time.Now()) {
-		return
-	}
-	for _, rule := range q.unchecked {
-		q.scope.Warn("", rule)
-	}
 }

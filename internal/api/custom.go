@@ -50,8 +50,6 @@ type Customs struct {
 	catalog *discovery.Catalog
 	// Bucket is that of the definitions.
 	Bucket *store.Bucket
-	// strict refuses definitions with rules that are not evaluated.
-	strict bool
 
 	// following is held by whoever brings the rest up to date, and guards these three.
 	following sync.Mutex
@@ -100,9 +98,9 @@ type definition struct {
 }
 
 // newCustoms returns a Customs that serves nothing before the first Follow.
-func newCustoms(s *API, c *discovery.Catalog, strict bool) *Customs {
+func newCustoms(s *API, c *discovery.Catalog) *Customs {
 	return &Customs{
-		api: s, catalog: c, strict: strict, Bucket: s.Store.Bucket("customresourcedefinitions.apiextensions.k8s.io"),
+		api: s, catalog: c, Bucket: s.Store.Bucket("customresourcedefinitions.apiextensions.k8s.io"),
 		definitions: map[string]*definition{}, docs: map[string][]*discovery.Definition{},
 		served: map[kinds.Key]*Resource{}, byKind: map[kinds.Key]*Resource{}, byBucket: map[string]*Resource{},
 		accepted: map[groupName]string{}, namesPending: map[string]map[string]bool{},
@@ -459,15 +457,6 @@ func (c *Customs) ofBucket(name string) *Resource {
 func (c *Customs) IsTerminating(name string) bool {
 	r := c.ofBucket(name)
 	return r != nil && r.terminating
-}
-
-// Warnings returns what a custom resource, by the name of its bucket, accepts and does not do, as
-// texts for people; nil for any other bucket. Nobody may change the slice.
-func (c *Customs) Warnings(name string) []string {
-	if r := c.ofBucket(name); r != nil {
-		return r.unchecked
-	}
-	return nil
 }
 
 // NamesPending returns the names of the definitions of a group that did not get the names they

@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"context"
 	"fmt"
 	"regexp"
 	"strings"
@@ -247,35 +246,4 @@ func TestCustomScales(t *testing.T) {
 		{"merge", "v1/b", `{"spec":{"n":-1}}`, `422 .spec.n: Invalid value: -1: should be a non-negative integer`},
 		{"merge", "v1/b/status", `{"status":{"n":3000000000}}`, `422 .status.n: Invalid value: 3000000000: should be less than or equal to 2147483647`},
 	})
-}
-
-// TestRulesAreWarnedOnce: of rules that are not evaluated each client hears once in a while, and again
-// when the definition has changed.
-func TestRulesAreWarnedOnce(t *testing.T) {
-	c := startClients(t)
-	crd := definitionOf("things", "Thing", "Namespaced", versions(strings.Replace(version("v1", true, "n:integer"),
-		`"type":"object","properties":{"spec":`, `"type":"object","x-kubernetes-validations":[{"rule":"has(self.spec)"}],"properties":{"spec":`, 1)))
-	c.Must(201, "POST", definitionsPath, crd)
-	write := func(agent, name string) string {
-		t.Helper()
-		body := `{"apiVersion":"example.com/v1","kind":"Thing","metadata":{"name":"` + name + `"},"spec":{"n":1}}`
-		resp, err := c.Send(context.Background(), "POST", "/apis/example.com/v1/namespaces/default/things", strings.NewReader(body), "User-Agent: "+agent)
-		if err != nil || resp.StatusCode != 201 {
-			t.Fatal(resp, err)
-		}
-		resp.Body.Close()
-		return resp.Header.Get("Warning")
-	}
-	for i, row := range []struct {
-		agent string
-		told  bool
-	}{{"kubectl", true}, {"kubectl", false}, {"manager", true}, {"kubectl", false}, {"manager", false}} {
-		if got := write(row.agent, fmt.Sprint("a", i)); strings.Contains(got, "are not evaluated") != row.told {
-			t.Errorf("write %d, of %s: %q", i, row.agent, got)
-		}
-	}
-	c.Must(200, "PATCH", definitionsPath+"/things.example.com", `{"spec":{"names":{"shortNames":["th"]}}}`)
-	if got := write("kubectl", "b"); !strings.Contains(got, "are not evaluated") {
-		t.Errorf("after a change: %q", got)
-	}
 }

@@ -2,12 +2,10 @@ package api
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"apichain/internal/field"
 	"apichain/internal/schema"
-	"apichain/internal/status"
 	"apichain/internal/tree"
 )
 
@@ -21,9 +19,6 @@ import (
 //
 // Writes of definitions come one after another (the hook serial), since two that ask for the same
 // name must see each other.
-//
-// One condition is our own. Upstream evaluates validation rules (x-kubernetes-validations), and this server
-// does not; ValidationRulesEvaluated, with status False, says so to whoever looks at the definition.
 
 // prepareDefinition completes a definition that is about to be checked: as much of its status as upstream's strategy
 // writes. What clients say is checked with the names that the status has already, not with those that it may get below.
@@ -41,20 +36,8 @@ func (c *Customs) prepareDefinition(_ *Call, crd, _ map[string]any) error {
 }
 
 // settleDefinition completes the status of a definition that has been found good: the names it is
-// given, and the conditions. It warns the client of what is accepted and not done, or with
-// --strict-crds returns a 422 for it. old is nil on create.
+// given, and the conditions. It warns the client of what is accepted and not done. old is nil on create.
 func (c *Customs) settleDefinition(q *Call, crd, old map[string]any) error {
-	rules := schema.Rules(crd)
-	if c.strict && len(rules) > 0 {
-		var errs []field.Error
-		for _, rule := range rules {
-			errs = append(errs, field.Forbidden(rule.Path, "validation rules are not evaluated here, and --strict-crds refuses them"))
-		}
-		return status.Invalid(q.Group, q.Kind, tree.Name(crd), errs)
-	}
-	if len(rules) > 0 {
-		q.scope.Warn("", ruleWarning(tree.Name(crd), rules))
-	}
 	// Who changes a definition hears only of what is new in it.
 	known := schema.Warnings(old)
 	for _, w := range schema.Warnings(crd) {
@@ -71,7 +54,7 @@ func (c *Customs) settleDefinition(q *Call, crd, old map[string]any) error {
 	now := time.Now()
 	accepted, conditions := schema.NameConflicts(crd, c.conflicting(crd), now)
 	status["acceptedNames"], status["conditions"] = accepted, schema.SetApproval(conditions, crd, now)
-	reportUnsupported(status, crd, rules)
+	dropOutdated(status)
 	// Upstream stores a status with empty names first, and writes these afterwards.
 	if tree.At(was, "status", "acceptedNames") == nil {
 		tree.Set(was, map[string]any{"kind": "", "plural": ""}, "status", "acceptedNames")
@@ -81,19 +64,10 @@ func (c *Customs) settleDefinition(q *Call, crd, old map[string]any) error {
 	return nil
 }
 
-// reportUnsupported says in conditions of a status what of the definition is not done, and takes
-// them back if the definition no longer asks for it.
-func reportUnsupported(status, crd map[string]any, rules []schema.Rule) {
-	if len(rules) > 0 {
-		paths := make([]string, len(rules))
-		for i := range rules {
-			paths[i] = rules[i].Path
-		}
-		putCondition(status, "ValidationRulesEvaluated", "False", "NotSupported", "not evaluated: "+strings.Join(paths, ", "))
-	} else {
-		dropCondition(status, "ValidationRulesEvaluated")
-	}
-	// Of a time when webhooks were not asked.
+// dropOutdated takes conditions out of a status that say what an older version of this program did not do: evaluate rules, and ask
+// webhooks for conversion.
+func dropOutdated(status map[string]any) {
+	dropCondition(status, "ValidationRulesEvaluated")
 	dropCondition(status, "ConversionServed")
 }
 

@@ -3,7 +3,6 @@ package api
 import (
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"apichain/internal/discovery"
@@ -60,8 +59,6 @@ type compiledVersions struct {
 	storage string
 	// fields are the selectable fields of all versions.
 	fields []kinds.Selectable
-	// unchecked are warnings of what no version does.
-	unchecked []string
 	// terminating says that the definition is being deleted.
 	terminating bool
 }
@@ -93,10 +90,6 @@ func (c *Customs) compileVersions(crd, kept map[string]any, again func() map[str
 	}
 	d.fields = storage.AllSelectableFields(d.versions)
 	d.terminating = tree.At(kept, "metadata", "deletionTimestamp") != nil
-	if rules := schema.Rules(crd); len(rules) > 0 {
-		group, plural := tree.Text(kept, "spec", "group"), tree.Text(kept, "status", "acceptedNames", "plural")
-		d.unchecked = []string{ruleWarning(plural+"."+group, rules)}
-	}
 	return d
 }
 
@@ -129,7 +122,6 @@ func (c *Customs) newCustom(d *compiledVersions, row *kinds.Row, version any) *R
 		fields: fieldsAmong(d.fields, storage.SelectableFields(tree.Object(version))), stored: d.fields,
 		Bucket:      c.api.Store.Bucket(row.Qualified()),
 		deprecation: deprecationOf(row, version, d.versions),
-		unchecked:   d.unchecked,
 		unserved:    tree.At(version, "served") != true,
 		terminating: d.terminating,
 		retired:     make(chan struct{}),
@@ -163,16 +155,6 @@ func (c *Customs) OfDefinition(crd map[string]any, version string) *Resource {
 		}
 	}
 	return nil
-}
-
-// ruleWarning returns the warning that rules are not evaluated, which names the first. what is what
-// has them.
-func ruleWarning(what string, rules []schema.Rule) string {
-	text := what + ": x-kubernetes-validations are not evaluated: " + rules[0].Path
-	if n := len(rules) - 1; n > 0 {
-		text += " and " + strconv.Itoa(n) + " more"
-	}
-	return text
 }
 
 // deprecationOf returns the warning of a deprecated version, "" for one that is not. Unless the

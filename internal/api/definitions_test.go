@@ -420,7 +420,7 @@ func TestFollowFromAnywhere(t *testing.T) {
 func TestFollowBehindTheLog(t *testing.T) {
 	s, _ := testAPI(t, nil)
 	crds := s.Builtin("apiextensions.k8s.io", "v1", "CustomResourceDefinition")
-	late := newCustoms(s, &discovery.Catalog{}, false)
+	late := newCustoms(s, &discovery.Catalog{})
 	apply(t, s, definitionText(t, "firsts", "First", storedV1))
 	late.Follow()
 	if late.Lookup("example.com", "v1", "firsts") == nil {

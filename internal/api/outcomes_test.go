@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"apichain/internal/api"
-	"apichain/internal/api/apitest"
 	"apichain/internal/tree"
 )
 
@@ -132,71 +131,4 @@ func TestOvertakenReplacement(t *testing.T) {
 	if w := r.ask("PUT "+path+"/a?dryRun=All", body("Zg==")); w.Code != 201 || r.ask("GET "+path+"/a", "").Code != 404 {
 		t.Errorf("created to see whether it could be: %d", w.Code)
 	}
-}
-
-// TestHonestDefinitions: what a definition asks for and is not done is said, in a condition,
-// a warning, or a refusal, and no longer when it does not ask for it any more.
-func TestHonestDefinitions(t *testing.T) {
-	const rules = `"x-kubernetes-validations":[{"rule":"self.size > 0"}],`
-	definition := func(more string, v1 string) string {
-		return `{"apiVersion":"apiextensions.k8s.io/v1","kind":"CustomResourceDefinition","metadata":{"name":"gears.example.com"},"spec":{` + more + `"group":"example.com","scope":"Namespaced","names":{"plural":"gears","kind":"Gear"},"versions":[
-		{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object","properties":{"spec":{` + v1 + `"type":"object","properties":{"size":{"type":"integer"}}}}}}},
-		{"name":"v2","served":true,"storage":false,"schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-preserve-unknown-fields":true}}}]}}`
-	}
-	webhook := `"conversion":{"strategy":"Webhook","webhook":{"conversionReviewVersions":["v1"],"clientConfig":{"url":"https://localhost/convert"}}},`
-	conditions := func(r *reviewed) string {
-		var out []string
-		for _, c := range tree.List(r.tree(r.ask("GET "+reviewDefinitions+"/gears.example.com", "")), "status", "conditions") {
-			out = append(out, tree.Text(c, "type")+"="+tree.Text(c, "status")+"/"+tree.Text(c, "reason"))
-		}
-		return strings.Join(out, " ")
-	}
-	r := newReviewed(t)
-	const base = "NamesAccepted=True/NoConflicts Established=True/InitialNamesAccepted"
-	const gears = "/namespaces/default/gears"
-	for _, c := range []struct {
-		body       string
-		warning    string
-		conditions string
-		second     int // what a list in v2 is answered
-		warned     string
-	}{
-		{definition("", ""), "", base, 200, ""},
-		{definition("", rules), "x-kubernetes-validations are not evaluated", base + " ValidationRulesEvaluated=False/NotSupported", 200, "x-kubernetes-validations are not evaluated"},
-		{definition(webhook, rules), "x-kubernetes-validations are not evaluated", base + " ValidationRulesEvaluated=False/NotSupported", 500, "x-kubernetes-validations are not evaluated"},
-		// There are objects, and nobody whom this server would ask.
-		{definition(webhook, ""), "", base, 500, ""},
-		{definition(`"conversion":{"strategy":"None"},`, ""), "", base, 200, ""},
-	} {
-		var w *httptest.ResponseRecorder
-		if o := r.p.Store.Bucket(apitest.DefinitionsBucket).Now(); o.Get("gears.example.com") == nil {
-			w = r.ask("POST "+reviewDefinitions, c.body)
-		} else {
-			obj, _, _ := tree.ParseJSONObject([]byte(c.body))
-			tree.Metadata(obj)["resourceVersion"] = r.at(r.ask("GET "+reviewDefinitions+"/gears.example.com", ""), "metadata", "resourceVersion")
-			w = r.ask("PUT "+reviewDefinitions+"/gears.example.com", string(tree.AppendJSON(nil, obj)))
-		}
-		said := strings.Join(w.Header()["Warning"], " ")
-		if w.Code/100 != 2 || (said == "") != (c.warning == "") || !strings.Contains(said, c.warning) {
-			t.Errorf("%s: %d %s, warning %q", c.body, w.Code, w.Body, said)
-		}
-		if got := conditions(r); got != c.conditions {
-			t.Errorf("%s:\n got %s\nwant %s", c.body, got, c.conditions)
-		}
-		if got := r.ask("GET /apis/example.com/v2"+gears, "").Code; got != c.second {
-			t.Errorf("%s: v2 is %d, want %d", c.body, got, c.second)
-		}
-		w = r.ask("POST /apis/example.com/v1"+gears, `{"kind":"Gear","apiVersion":"example.com/v1","metadata":{"generateName":"g-"},"spec":{"size":0}}`)
-		said = strings.Join(w.Header()["Warning"], " ")
-		if w.Code != 201 || (said == "") != (c.warned == "") || !strings.Contains(said, c.warned) {
-			t.Errorf("%s: an object: %d, warning %q", c.body, w.Code, said)
-		}
-	}
-	strict := newReviewed(t, func(c *apitest.Config) { c.StrictCRDs = true })
-	strict.refuses([]refusal{{"POST " + reviewDefinitions, definition("", rules), `422 Invalid: CustomResourceDefinition.apiextensions.k8s.io "gears.example.com" is invalid: …`}})
-	if w := strict.ask("POST "+reviewDefinitions, definition("", "")); w.Code != 201 {
-		t.Errorf("strict: %d %s", w.Code, w.Body)
-	}
-	patch := `[{"op":"add","path":"/spec/versions/1/schema/openAPIV3Schema/x-kubernetes-validations","value":[{"rule":"true"}]}]`
-	strict.refuses([]refusal{{"PATCH json " + reviewDefinitions + "/gears.example.com", patch, `422 Invalid: CustomResourceDefinition.apiextensions.k8s.io "gears.example.com" is invalid: …`}})
 }

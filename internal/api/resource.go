@@ -121,9 +121,6 @@ type Resource struct {
 	terminating bool
 	// deprecation is a warning that comes with every answer, "" for none.
 	deprecation string
-	// unchecked are rules of the schema that are accepted and not evaluated, each as a warning
-	// that comes with every write.
-	unchecked []string
 	// unserved says that no path leads here: the resource exists for the objects that are
 	// stored, so that they can be deleted with their namespace or their definition.
 	unserved bool

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"apichain/internal/kinds"
-	"apichain/internal/schema"
 	"apichain/internal/tree"
 )
 
@@ -149,54 +148,6 @@ func TestSelectableFieldsOfVersions(t *testing.T) {
 	}
 	if got := fieldsAmong(nil, nil); len(got) != 0 {
 		t.Errorf("among none: %v", got)
-	}
-}
-
-// TestUnchecked: what a definition asks for and this server does not do is said in its conditions, in
-// warnings of its resources, and with --strict-crds by a refusal.
-func TestUnchecked(t *testing.T) {
-	s, _ := testAPI(t, nil)
-	crd := definitionText(t, "widgets", "Widget", `{"name":"v1","served":true,"storage":true,"schema":{"openAPIV3Schema":{"type":"object",
-"x-kubernetes-validations":[{"rule":"true"}],"properties":{"a":{"type":"string","x-kubernetes-validations":[{"rule":"self != ''"},{"rule":"self.size() < 9"}]}}}}}`)
-	const at = "spec.versions[0].schema.openAPIV3Schema"
-	const warning = "widgets.example.com: x-kubernetes-validations are not evaluated: " + at + ".x-kubernetes-validations[0].rule and 2 more"
-	got := apply(t, s, crd)
-	if warnings := s.Customs.Warnings("widgets.example.com"); !slices.Equal(warnings, []string{warning}) {
-		t.Errorf("warnings %q", warnings)
-	}
-	find := func(typ string) any {
-		for _, c := range tree.List(got, "status", "conditions") {
-			if tree.Text(c, "type") == typ {
-				return c
-			}
-		}
-		return nil
-	}
-	if c := find("ValidationRulesEvaluated"); tree.Text(c, "status") != "False" || tree.Text(c, "reason") != "NotSupported" ||
-		strings.Count(tree.Text(c, "message"), "].rule") != 3 || !strings.HasPrefix(tree.Text(c, "message"), "not evaluated: "+at) {
-		t.Errorf("condition %v", c)
-	}
-	plain := definitionText(t, "widgets", "Widget", storedV1)
-	got = apply(t, s, plain)
-	if find("ValidationRulesEvaluated") != nil || s.Customs.Warnings("widgets.example.com") != nil {
-		t.Errorf("still: %v, %q", got["status"], s.Customs.Warnings("widgets.example.com"))
-	}
-	if got := s.Customs.Warnings("configmaps"); got != nil {
-		t.Errorf("of a built-in resource: %q", got)
-	}
-
-	s.Customs.strict = true
-	_, _, err := s.Apply(t.Context(), crd)
-	if err == nil || strings.Count(err.Error(), "--strict-crds refuses them") != 3 ||
-		!strings.Contains(err.Error(), at+".properties[a].x-kubernetes-validations[1].rule: Forbidden: ") {
-		t.Errorf("strict: %v", err)
-	}
-	if _, _, err := s.Apply(t.Context(), plain); err != nil {
-		t.Errorf("strict, without rules: %v", err)
-	}
-	one := schema.Rules(definitionText(t, "w", "W", `{"name":"v1","schema":{"openAPIV3Schema":{"x-kubernetes-validations":[{"rule":"true"}]}}}`))
-	if got, want := ruleWarning("x", one), "x: x-kubernetes-validations are not evaluated: "+at+".x-kubernetes-validations[0].rule"; got != want {
-		t.Errorf("one rule: %q", got)
 	}
 }
 

@@ -372,6 +372,9 @@ func (w *write) check() error {
 	} else {
 		errs = w.metadataUpdateErrors(w.next, w.was, errs)
 	}
+	if s, ok := w.shape.(*customShape); ok {
+		errs = s.schema().CheckRules(w.next, w.was, errs, w.req.Context().Done(), func(text string) { w.scope.Warn("", text) })
+	}
 	if len(errs) > 0 {
 		group := w.Group
 		if w.StoredAs != "" { // upstream checks what it stores

@@ -2,7 +2,6 @@ package cel
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"apichain/internal/cel/syntax"
@@ -28,20 +27,31 @@ type checker struct {
 
 // local is a variable of a comprehension.
 type local struct {
-	name string
-	typ  *Type
+	ref *Ref
+	typ *Type
 }
 
 // run checks everything, and then resolves the types that were variables when they were written down.
 func (c *checker) run() (*Checked, error) {
 	c.check(c.ast.Root)
+	if c.steps > mostSteps {
+		c.faults.List, c.faults.More = nil, 0
+		c.large(c.ast.Root.ID)
+	}
 	if len(c.faults.List) > 0 {
 		return nil, &c.faults
 	}
 	for i, t := range c.types {
-		if t != nil {
-			c.types[i] = c.resolve(t, true)
+		if t == nil {
+			continue
 		}
+		// What variables were bound to after the type was noted may have made it larger.
+		left := mostParts
+		if c.count(t, &left); left < 0 {
+			c.large(int32(i))
+			return nil, &c.faults
+		}
+		c.types[i] = c.resolve(t, true)
 	}
 	checked := &Checked{AST: c.ast, Types: c.types, Refs: c.refs, env: c.env}
 	if c.validate(checked); len(c.faults.List) > 0 {
@@ -64,8 +74,31 @@ func (c *checker) mismatch(e *syntax.Expr, expected, found *Type) {
 	c.fault(e.ID, "expected type '%s' but found '%s'", expected, found)
 }
 
+// mostParts is how many parts the type of an expression may have. A type may have twice the parts of another by a few letters of text
+// ({a: a} in a comprehension), so that without a bound the types of a short text would be larger than any memory.
+const mostParts = 1 << 12
+
+// set notes the type of e, unless it is too large.
+func (c *checker) set(e *syntax.Expr, t *Type) {
+	left := mostParts
+	if c.count(t, &left); left < 0 {
+		c.large(e.ID)
+		return
+	}
+	c.types[e.ID] = t
+}
+
+func (c *checker) large(id int32) {
+	c.fault(id, "type of the expression is too large")
+	c.types[id] = ErrorType
+}
+
 // check finds the type of e and of everything below it.
 func (c *checker) check(e *syntax.Expr) {
+	if c.steps > mostSteps {
+		c.types[e.ID] = ErrorType
+		return
+	}
 	switch e.Kind {
 	case syntax.Literal:
 		c.types[e.ID] = literalType(e.Value)
@@ -115,21 +148,26 @@ func literalType(v any) *Type {
 func (c *checker) identifier(name string) (*Type, *Ref) {
 	global, absolute := strings.CutPrefix(name, ".")
 	if !absolute {
-		if t := c.local(name); t != nil {
-			return t, &Ref{Name: name, Slot: -1}
+		if t, ref := c.local(name); t != nil {
+			return t, ref
 		}
 	}
 	return c.global(global)
 }
 
 // local returns the type of a variable of a comprehension, nil where there is none.
-func (c *checker) local(name string) *Type {
+func (c *checker) local(name string) (*Type, *Ref) {
 	for i := len(c.locals) - 1; i >= 0; i-- {
-		if c.locals[i].name == name {
-			return c.locals[i].typ
+		if l := c.locals[i]; l.ref.Name == name {
+			return l.typ, l.ref
 		}
 	}
-	return nil
+	return nil, nil
+}
+
+// declare adds a variable of a comprehension.
+func (c *checker) declare(name string, t *Type) {
+	c.locals = append(c.locals, local{&Ref{Name: name, Slot: -1}, t})
 }
 
 // global returns the type of a variable, or of the name of a type, or of another constant.
@@ -163,17 +201,19 @@ func (c *checker) name(e *syntax.Expr, t *Type, ref *Ref) {
 
 // selection checks a.b.c, which is a field, or a variable of the name a.b.c: the longest name that is one wins.
 func (c *checker) selection(e *syntax.Expr) {
-	if name, first, ok := qualified(e); ok && !e.Test && c.local(first) == nil {
-		if t, ref := c.global(name); t != nil {
-			c.name(e, t, ref)
-			return
+	if name, first, ok := qualified(e); ok && !e.Test {
+		if known, _ := c.local(first); known == nil {
+			if t, ref := c.global(name); t != nil {
+				c.name(e, t, ref)
+				return
+			}
 		}
 	}
 	t := c.field(e.ID, e.Operand, e.Name, false)
 	if e.Test {
 		t = BoolType
 	}
-	c.types[e.ID] = c.resolve(t, false)
+	c.set(e, c.resolve(t, false))
 }
 
 // qualified returns the name that selects of selects of an identifier spell, without a leading dot, and the identifier as it is
@@ -233,7 +273,7 @@ func (c *checker) field(id int32, operand *syntax.Expr, name string, optional bo
 
 // fieldOf returns the type of a field of a message; nil, and a fault, where there is none.
 func (c *checker) fieldOf(id int32, message *Type, name string) *Type {
-	if f := message.Fields[name]; f != nil {
+	if f := message.fieldNamed(name); f != nil {
 		return f.Type
 	}
 	if message.Open {
@@ -250,10 +290,12 @@ func (c *checker) fieldOf(id int32, message *Type, name string) *Type {
 // list checks [a, ?b]: if its items have no type in common, it is a list of dyn.
 func (c *checker) list(e *syntax.Expr) {
 	var items *Type
+	optional := e.Optional // those that are still to come
 	for i, item := range e.Args {
 		c.check(item)
 		t := c.types[item.ID]
-		if slices.Contains(e.Optional, int32(i)) {
+		if len(optional) > 0 && optional[0] == int32(i) {
+			optional = optional[1:]
 			t = c.unwrapped(item, t)
 		}
 		items = c.join(items, t)
@@ -261,7 +303,7 @@ func (c *checker) list(e *syntax.Expr) {
 	if items == nil {
 		items = c.fresh()
 	}
-	c.types[e.ID] = ListOf(items)
+	c.set(e, ListOf(items))
 }
 
 // mapping checks {a: b, ?c: d}.
@@ -281,7 +323,7 @@ func (c *checker) mapping(e *syntax.Expr) {
 		keys = c.fresh()
 		values = c.fresh()
 	}
-	c.types[e.ID] = MapOf(keys, values)
+	c.set(e, MapOf(keys, values))
 }
 
 // unwrapped returns the type that an optional item has if it is there.
@@ -313,7 +355,7 @@ func (c *checker) comprehension(e *syntax.Expr) {
 	over := c.resolve(c.types[f.Range.ID], false)
 	accumulator := c.types[f.Init.ID]
 	scope := len(c.locals)
-	c.locals = append(c.locals, local{f.Accumulator, accumulator})
+	c.declare(f.Accumulator, accumulator)
 
 	// One variable is an item or a key; two are index and item, or key and value.
 	first, second := ErrorType, ErrorType
@@ -331,9 +373,9 @@ func (c *checker) comprehension(e *syntax.Expr) {
 	default:
 		c.fault(f.Range.ID, "expression of type '%s' cannot be range of a comprehension (must be list, map, or dynamic)", over)
 	}
-	c.locals = append(c.locals, local{f.Var, first})
+	c.declare(f.Var, first)
 	if f.Var2 != "" {
-		c.locals = append(c.locals, local{f.Var2, second})
+		c.declare(f.Var2, second)
 	}
 	c.check(f.Condition)
 	c.expect(f.Condition, BoolType)
@@ -342,7 +384,7 @@ func (c *checker) comprehension(e *syntax.Expr) {
 	c.locals = c.locals[:scope+1]
 	c.check(f.Result)
 	c.locals = c.locals[:scope]
-	c.types[e.ID] = c.resolve(c.types[f.Result.ID], false)
+	c.set(e, c.resolve(c.types[f.Result.ID], false))
 }
 
 // expect reports e if its type does not agree with t.

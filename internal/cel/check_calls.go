@@ -1,6 +1,15 @@
 package cel
 
-import "apichain/internal/cel/syntax"
+import (
+	"slices"
+
+	"apichain/internal/cel/syntax"
+)
+
+// A call has a name and the types of its arguments, and a function of that name has overloads. Those whose types agree with the
+// arguments are kept, all of them, since an argument that is dyn may turn out to be of any type; which one it is then, the evaluator
+// sees. Overloads are tried in the order in which libraries have declared them, and what one has bound stays bound for the next, as
+// upstream has it: the type of a call, and texts of faults, depend on that.
 
 // call checks a call: of a function, of a member of what is on the left of the dot, or of a function whose name has dots.
 func (c *checker) call(e *syntax.Expr) {
@@ -34,24 +43,11 @@ func (c *checker) call(e *syntax.Expr) {
 	c.overload(e, f)
 }
 
-// optionalSelect checks a.?b, which is a call with the name of the field as a literal.
+// optionalSelect checks a.?b, which the parser makes a call with the name of the field as a literal.
 func (c *checker) optionalSelect(e *syntax.Expr) {
-	if len(e.Args) != 2 || e.Operand != nil {
-		member := ""
-		if e.Operand != nil {
-			member = " member call with"
-		}
-		c.fault(e.ID, "unsupported optional field selection: incorrect signature.%s argument count: %d", member, len(e.Args))
-		c.types[e.ID] = ErrorType
-		return
-	}
-	name, ok := e.Args[1].Value.(string)
-	if !ok || e.Args[1].Kind != syntax.Literal {
-		c.fault(e.Args[1].ID, "unsupported optional field selection: %v", e.Args[1].Value)
-		c.types[e.ID] = ErrorType
-		return
-	}
-	c.types[e.ID] = c.resolve(c.field(e.ID, e.Args[0], name, true), false)
+	name, _ := e.Args[1].Value.(string)
+	c.types[e.Args[1].ID] = StringType
+	c.set(e, c.resolve(c.field(e.ID, e.Args[0], name, true), false))
 	c.refs[e.ID] = &Ref{Name: e.Name, Slot: -1, Overloads: []*Overload{{ID: "select_optional_field"}}}
 }
 
@@ -75,16 +71,17 @@ func (c *checker) overload(e *syntax.Expr, f *Function) {
 	}
 	var result *Type
 	c.candidates = c.candidates[:0]
+	last := 0
 	for i := range f.Overloads {
 		o := &f.Overloads[i]
 		if o.Member != member {
 			continue
 		}
-		want, returns := c.instance(o)
-		if !c.agreeAll(arguments, want) {
+		returns, ok := c.fits(o, arguments)
+		if !ok {
 			continue
 		}
-		c.candidates = append(c.candidates, o)
+		c.candidates, last = append(c.candidates, o), i
 		switch returns = c.resolve(returns, false); {
 		case result == nil:
 			result = returns
@@ -100,8 +97,23 @@ func (c *checker) overload(e *syntax.Expr, f *Function) {
 		c.types[e.ID] = ErrorType
 		return
 	}
-	c.types[e.ID] = result
-	c.refs[e.ID] = &Ref{Name: f.Name, Slot: -1, Overloads: append([]*Overload(nil), c.candidates...)}
+	c.set(e, result)
+	c.refs[e.ID] = &f.refs[last]
+	if len(c.candidates) > 1 {
+		c.refs[e.ID] = &Ref{Name: f.Name, Slot: -1, Overloads: slices.Clone(c.candidates)}
+	}
+}
+
+// fits returns the result of an overload, and whether the arguments agree with it.
+func (c *checker) fits(o *Overload, arguments []*Type) (*Type, bool) {
+	// Equality of two values of one type is frequent, and needs no variable, only its number.
+	if len(arguments) == 2 && len(o.Args) == 2 && o.Args[0].Kind == Param && o.Args[1] == o.Args[0] && o.Result.Kind == Bool &&
+		arguments[0].Kind != Param && len(arguments[0].Params) == 0 && arguments[0].exactly(arguments[1]) {
+		c.of = append(c.of, arguments[0])
+		return o.Result, true
+	}
+	want, returns := c.instance(o)
+	return returns, c.agreeAll(arguments, want)
 }
 
 // logic checks && and ||, each of whose arguments is reported on its own.
@@ -113,7 +125,7 @@ func (c *checker) logic(e *syntax.Expr, f *Function, arguments []*Type) {
 			c.types[e.ID] = ErrorType
 		}
 	}
-	c.refs[e.ID] = &Ref{Name: f.Name, Slot: -1, Overloads: []*Overload{&f.Overloads[0]}}
+	c.refs[e.ID] = &f.refs[0]
 }
 
 // instance returns the arguments and the result of an overload with fresh variables in place of its type parameters.

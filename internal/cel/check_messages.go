@@ -6,6 +6,10 @@ import (
 	"apichain/internal/cel/syntax"
 )
 
+// Messages are what expressions build by a name and fields. There are those that an Env declares, which are objects of their name,
+// and those of Protocol Buffers that every CEL knows, which are no objects once they are built: google.protobuf.Int32Value is an int
+// or null, google.protobuf.Struct a map. The latter need a table of names and fields, and nothing else of Protocol Buffers.
+
 // message checks Name{field: value}.
 func (c *checker) message(e *syntax.Expr) {
 	written := e.Name

@@ -14,6 +14,17 @@ import (
 type bindings struct {
 	of    []*Type
 	trail []binding // what to undo, oldest first
+	steps int       // how many types were looked at
+}
+
+// mostSteps is how many types the checker looks at for one expression. What variables are bound to may be large by being the same in
+// many places; an expression that is not made for it needs some ten for each of its nodes.
+const mostSteps = 1 << 24
+
+// weary counts a step, and says whether there were too many: then all answers are quick ones, and the expression is refused.
+func (b *bindings) weary() bool {
+	b.steps++
+	return b.steps > mostSteps
 }
 
 // binding is what a variable was before it was bound.
@@ -74,7 +85,24 @@ func (b *bindings) undo(mark int) {
 	}
 }
 
+// count takes the parts of t, with what its variables are bound to, from left, and stops below 0.
+func (b *bindings) count(t *Type, left *int) {
+	if *left--; *left < 0 {
+		return
+	}
+	if bound := b.find(t); bound != nil {
+		b.count(bound, left)
+	}
+	for _, p := range t.Params {
+		b.count(p, left)
+	}
+}
+
+// assignable is agree without undoing.
 func (b *bindings) assignable(t1, t2 *Type) bool {
+	if b.weary() {
+		return true
+	}
 	// Variables come first: whatever they meet is what they are from now on.
 	if t2.Kind == Param {
 		valid, bound := b.stand(t1, t2)
@@ -148,7 +176,7 @@ func (b *bindings) stand(t, v *Type) (valid, bound bool) {
 
 // apart says whether v is no part of within: a type cannot be a list of itself.
 func (b *bindings) apart(v, within *Type) bool {
-	if v.exactly(within) {
+	if b.weary() || v.exactly(within) {
 		return false
 	}
 	switch within.Kind {
@@ -167,6 +195,9 @@ func (b *bindings) apart(v, within *Type) bool {
 
 // resolve returns t with what its variables are bound to; free ones stay, or become dyn.
 func (b *bindings) resolve(t *Type, dyn bool) *Type {
+	if b.weary() {
+		return t
+	}
 	if bound := b.find(t); bound != nil {
 		return b.resolve(bound, dyn)
 	}

@@ -74,6 +74,12 @@ func NewEnv(o Options) *Env {
 			t.mixed[name] = true
 		}
 	}
+	for _, f := range t.functions {
+		f.refs = make([]Ref, len(f.Overloads))
+		for i := range f.Overloads {
+			f.refs[i] = Ref{Name: f.Name, Slot: -1, Overloads: []*Overload{&f.Overloads[i]}}
+		}
+	}
 	// Wherever there are types of schemas, upstream knows these by a short name too.
 	for name, typ := range map[string]*Type{"duration": DurationType, "timestamp": TimestampType} {
 		v := TypeValue(typ)
@@ -92,6 +98,7 @@ func (t *table) add(f Function) {
 		return
 	}
 	known.Overloads = append(known.Overloads, f.Overloads...)
+	known.Makes = max(known.Makes, f.Makes)
 	if known.Unary == nil {
 		known.Unary = f.Unary
 	}
@@ -104,7 +111,6 @@ func (t *table) add(f Function) {
 	if known.Estimate == nil {
 		known.Estimate = f.Estimate
 	}
-	known.Makes = known.Makes || f.Makes
 	if known.Regex == nil {
 		known.Regex = f.Regex
 	}

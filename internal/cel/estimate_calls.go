@@ -6,6 +6,10 @@ import (
 	"apichain/internal/cel/syntax"
 )
 
+// What a call costs is up to its overloads. A library says it with the overload or the function; the operators and functions of the
+// standard library are a few sorts that differ in what they go through: nothing, one text or list, two, or the shorter of two. If
+// several overloads are left, the call costs at least what the cheapest and at most what the dearest of them does.
+
 // call returns what a call costs with its arguments: what any of its overloads may cost.
 func (e *estimator) call(x *syntax.Expr) Range {
 	if x.Name == "dyn" {

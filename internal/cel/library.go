@@ -44,9 +44,11 @@ type Function struct {
 	// compiled with the program.
 	Regex func(re *regexp.Regexp, args []Value) Value
 
-	// Makes is true for a function that may make something long of arguments that are short, or of little cost: an evaluation is
-	// charged for it in steps.
-	Makes bool
+	// Makes is for a function that may make something long of arguments that are short, or at little cost: how many steps an
+	// evaluation is charged for each item of the result, or each eight bytes.
+	Makes int64
+
+	refs []Ref // of a call of each overload alone, made with the Env: most calls have one
 }
 
 // Overload is one way to call a function. Its arguments are never errors. One of Unary, Binary and Call is set, but for the

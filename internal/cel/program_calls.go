@@ -72,6 +72,25 @@ type callee struct {
 	name     string
 	overload *Overload // if there is but one that it may be
 	cost     func(args []Value, result Value) uint64
+	extra    int64 // steps that a call takes whatever its arguments are
+	strings  int   // bytes of a string that a step goes through, 0: it does not go through strings
+	items    int   // the same of lists and maps
+}
+
+// pace sets how many steps a call takes. What only points at its arguments takes none; what parses them takes more.
+func (c *callee) pace() {
+	c.strings, c.items = 16, 8
+	switch c.name {
+	case "type", "dyn", "optional.of", "value", "hasValue", "_+_", "@in", "cel.@mapInsert", "@not_strictly_false":
+		c.strings, c.items = 0, 0
+	case "size", "optional.ofNonZeroValue", "first", "last":
+		c.items = 0
+	case "int", "uint", "double", "duration", "timestamp":
+		c.strings = 4
+	}
+	if c.overload != nil && (strings.HasSuffix(c.overload.ID, "_with_tz") || strings.HasSuffix(c.overload.ID, "_seconds_tz")) {
+		c.extra = 500 // a zone that nobody has asked for before is a look at the disk
+	}
 }
 
 // planFunction plans a call of a function of a library.
@@ -88,6 +107,7 @@ func (p *planner) planFunction(e *syntax.Expr, nodes []planned) planned {
 			c.cost = c.overload.Cost
 		}
 	}
+	c.pace()
 	if n, ok := p.membership(c, nodes); ok {
 		return n
 	}
@@ -237,7 +257,7 @@ func (c *callee) one(arg runner, call func(Value) Value) runner {
 		if v.kind == Error && c.name != "@not_strictly_false" {
 			return c.pay(f, v, v, Value{}, 1)
 		}
-		if f.halted != nil || !f.look(v) {
+		if f.halted != nil || !c.look(f, v) {
 			return f.halt(ErrBudget)
 		}
 		return c.pay(f, call(v), v, Value{}, 1)
@@ -254,7 +274,8 @@ func (c *callee) two(left, right runner, call func(a, b Value) Value) runner {
 		if b.kind == Error {
 			return c.pay(f, b, a, b, 2)
 		}
-		if f.halted != nil || !f.look(a) || !f.look(b) || !c.affordable(f, a, b) {
+		f.steps -= c.extra
+		if f.halted != nil || !c.look(f, a) || !c.look(f, b) || !c.affordable(f, a, b) {
 			return f.halt(ErrBudget)
 		}
 		return c.pay(f, call(a, b), a, b, 2)
@@ -268,7 +289,7 @@ func (c *callee) pay(f *frame, result, a, b Value, n int) Value {
 		f.args = [2]Value{a, b}
 		cost = c.cost(f.args[:n], result)
 	}
-	if result.kind == Error && result.ref == ErrBudget || c.Makes && !f.made(result) {
+	if result.kind == Error && result.ref == ErrBudget || c.Makes > 0 && !f.made(result, c.Makes) {
 		return f.halt(ErrBudget)
 	}
 	return f.spend(cost, result)
@@ -287,7 +308,7 @@ func (c *callee) many(args []runner, call func([]Value) Value) runner {
 				}
 				return f.spend(c.costOf(values, v), v)
 			}
-			if !f.look(v) {
+			if !c.look(f, v) {
 				return f.halt(ErrBudget)
 			}
 		}
@@ -295,7 +316,7 @@ func (c *callee) many(args []runner, call func([]Value) Value) runner {
 			return f.halt(ErrBudget)
 		}
 		result := call(values)
-		if result.kind == Error && result.ref == ErrBudget || c.Makes && !f.made(result) {
+		if result.kind == Error && result.ref == ErrBudget || c.Makes > 0 && !f.made(result, c.Makes) {
 			return f.halt(ErrBudget)
 		}
 		return f.spend(c.costOf(values, result), result)
@@ -314,27 +335,29 @@ func (c *callee) costOf(args []Value, result Value) uint64 {
 const much = 256
 
 // look takes the steps that a call takes to go through an argument, and reports whether there were enough.
-func (f *frame) look(v Value) bool {
+func (c *callee) look(f *frame, v Value) bool {
 	switch v.kind {
 	case String:
-		if n := len(v.Str()); n >= much {
-			f.steps -= int64(n / 64)
+		if n := len(v.Str()); n >= much && c.strings > 0 {
+			f.steps -= int64(n / c.strings)
 		}
 	case Bytes, List, Map:
-		if n := v.Len(); n >= much {
-			f.steps -= int64(n / 8)
+		if c.items > 0 {
+			if n := v.Len(); n >= much {
+				f.steps -= int64(n / c.items)
+			}
 		}
 	}
 	return f.steps >= 0
 }
 
-// made takes the steps for a result that somebody has made, an item or eight bytes each, and reports whether there were enough.
-func (f *frame) made(v Value) bool {
+// made takes the steps for a result that somebody has made, so many for an item or eight bytes, and reports whether there were enough.
+func (f *frame) made(v Value, each int64) bool {
 	switch v.kind {
 	case String:
-		f.steps -= int64(len(v.Str()) / 8)
+		f.steps -= int64(len(v.Str())/8) * each
 	case List:
-		f.steps -= int64(v.Len())
+		f.steps -= int64(v.Len()) * each
 	}
 	return f.steps >= 0
 }
@@ -366,31 +389,42 @@ func (c *callee) ints(left, right runner) runner {
 	if c.overload == nil || !strings.HasSuffix(c.overload.ID, "_int64") {
 		return nil
 	}
-	var holds func(a, b int64) bool
+	// Which of -1, 0 and 1 the result of a comparison may be.
+	var less, same, greater bool
 	switch c.overload.ID {
 	case "less_int64":
-		holds = func(a, b int64) bool { return a < b }
+		less = true
 	case "less_equals_int64":
-		holds = func(a, b int64) bool { return a <= b }
+		less, same = true, true
 	case "greater_int64":
-		holds = func(a, b int64) bool { return a > b }
+		greater = true
 	case "greater_equals_int64":
-		holds = func(a, b int64) bool { return a >= b }
+		same, greater = true, true
 	default:
 		return nil
 	}
 	binary := c.Binary
 	return func(f *frame) Value {
 		a, b := left(f), right(f)
-		switch {
-		case a.kind == Int && b.kind == Int:
-			return f.spend(1, BoolOf(holds(a.Int(), b.Int())))
-		case a.kind == Error:
-			return f.spend(1, a)
-		case b.kind == Error:
-			return f.spend(1, b)
+		if a.kind != Int || b.kind != Int {
+			switch {
+			case a.kind == Error:
+				return f.spend(1, a)
+			case b.kind == Error:
+				return f.spend(1, b)
+			}
+			return f.spend(1, binary(a, b))
 		}
-		return f.spend(1, binary(a, b))
+		holds := same
+		if x, y := a.Int(), b.Int(); x < y {
+			holds = less
+		} else if x > y {
+			holds = greater
+		}
+		if f.cost++; f.cost > f.limit {
+			return f.halt(ErrBudget)
+		}
+		return BoolOf(holds)
 	}
 }
 
@@ -425,7 +459,7 @@ func (p *planner) logical(nodes []planned, decides bool) runner {
 // equality plans == and !=. != of what cannot be compared is true.
 func (p *planner) equality(nodes []planned, differ bool) runner {
 	left, right := p.observed(nodes[0]), p.observed(nodes[1])
-	c := &callee{Function: &Function{}, cost: lesserSize}
+	c := &callee{Function: &Function{}, cost: lesserSize, strings: 16}
 	if !differ {
 		c.cost = sameCost
 	}
@@ -437,7 +471,7 @@ func (p *planner) equality(nodes []planned, differ bool) runner {
 		case b.kind == Error:
 			return c.pay(f, b, a, b, 2)
 		}
-		if f.halted != nil || !f.look(a) || !f.look(b) {
+		if f.halted != nil || !c.look(f, a) || !c.look(f, b) {
 			return f.halt(ErrBudget)
 		}
 		v := equal(a, b, &f.steps)

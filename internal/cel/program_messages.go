@@ -60,6 +60,13 @@ func wellKnownValue(name string, b *built) (v Value, ok bool) {
 			d.kind = Duration
 		}
 		return d, true
+	}
+	return wellKnownJSON(short, b, set)
+}
+
+// wellKnownJSON is wellKnownValue for JSON, and for Any, which holds no message that there is.
+func wellKnownJSON(short string, b *built, set func(field string, unset Value) Value) (v Value, ok bool) {
+	switch short {
 	case "ListValue":
 		return toJSON(set("values", ListValue(nil))), true
 	case "Struct":

@@ -3,6 +3,7 @@ package cel
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	"apichain/internal/cel/syntax"
 )
@@ -22,6 +23,7 @@ type attribute struct {
 	test   bool // the last step is has()
 	slot   int  // of the variable that root is, -1 for anything else
 	local  bool // slot is that of a comprehension's variable
+	hidden bool // the steps are not paid for
 }
 
 // step is one field or index.
@@ -31,17 +33,23 @@ type step struct {
 	index    runner // if not: it is computed, and what it costs it says itself
 	optional bool   // a.?b, a[?b]: what is absent is an optional without a value
 	test     bool   // has(a.b): only whether it is there
+	native   bool   // index is what a variable leads to, which upstream has not made a value of
 }
 
 // planIdent plans a name: of a constant, of a variable, or of a comprehension's.
 func (p *planner) planIdent(e *syntax.Expr) planned {
 	ref := p.checked.Refs[e.ID]
 	if ref != nil && ref.Constant != nil {
+		if ref.Constant.kind == TypeKind && unknownType(ref.Name) {
+			return p.fail(errors.New("reference to undefined type: " + ref.Name))
+		}
 		return constantNode(*ref.Constant)
 	}
 	if ref != nil && ref.Slot >= 0 {
 		slot := ref.Slot
-		return planned{attribute: &attribute{root: func(f *frame) Value { return f.vars[slot] }, slot: slot}}
+		// A variable that a comprehension's hides is written .x; upstream's count loses sight of the steps from it.
+		hidden := slices.ContainsFunc(p.scope, func(l bound) bool { return l.name == ref.Name })
+		return planned{attribute: &attribute{root: func(f *frame) Value { return f.vars[slot] }, slot: slot, hidden: hidden}}
 	}
 	for i := len(p.scope) - 1; i >= 0; i-- {
 		l := p.scope[i]
@@ -61,6 +69,17 @@ func (p *planner) planIdent(e *syntax.Expr) planned {
 	return constantNode(Failf("no such attribute(s): %s", e.Name))
 }
 
+// unknownType reports whether a name is that of a type which the checker knows and the evaluator does not, in upstream.
+func unknownType(name string) bool {
+	switch name {
+	case "google.protobuf.Timestamp", "google.protobuf.Duration":
+		return false
+	case "timestamp", "duration":
+		return true
+	}
+	return strings.HasPrefix(name, "google.protobuf.")
+}
+
 // attributeOf returns n as an attribute that a step may be added to.
 func (p *planner) attributeOf(n planned) *attribute {
 	if n.attribute != nil {
@@ -74,7 +93,7 @@ func (p *planner) planSelect(e *syntax.Expr) planned {
 	a := p.attributeOf(p.plan(e.Operand))
 	s := step{key: StringOf(e.Name), test: e.Test}
 	if t := p.checked.Types[e.Operand.ID]; t != nil && t.Kind == Object {
-		s.field = t.Fields[e.Name]
+		s.field = t.fieldNamed(e.Name)
 	}
 	a.add(s)
 	a.test = e.Test
@@ -94,6 +113,7 @@ func (p *planner) planIndex(e *syntax.Expr, operand, index planned, optional boo
 	case index.attribute != nil:
 		// The index is resolved for this step, which is what is paid for.
 		s.index = index.attribute.resolve()
+		s.native = index.attribute.slot >= 0 && !index.attribute.local
 	default:
 		s.index = index.run
 	}
@@ -124,7 +144,7 @@ func (a *attribute) observed() runner {
 		}
 	case a.choose != nil, a.test:
 		return run
-	case a.slot >= 0 && !slices.ContainsFunc(a.steps, func(s step) bool { return s.field == nil || s.optional }):
+	case a.slot >= 0 && !a.hidden && !slices.ContainsFunc(a.steps, func(s step) bool { return s.field == nil || s.optional }):
 		return a.fields(run)
 	}
 	return func(f *frame) Value { return f.spend(1, run(f)) }
@@ -135,11 +155,11 @@ func (a *attribute) observed() runner {
 func (a *attribute) fields(otherwise runner) runner {
 	slot, local, steps, cost := a.slot, a.local, a.steps, uint64(len(a.steps)+1)
 	return func(f *frame) Value {
-		v := &f.vars
+		from := f.vars
 		if local {
-			v = &f.locals
+			from = f.locals
 		}
-		at := (*v)[slot]
+		at := from[slot]
 		for i := range steps {
 			m, ok := at.ref.(map[string]any)
 			if !ok || at.typ == nil || at.typ.Kind != Object {
@@ -150,9 +170,16 @@ func (a *attribute) fields(otherwise runner) runner {
 			if x == nil {
 				return f.spend(uint64(i+2), missing(steps[i].key))
 			}
-			at = Of(x, field.Type)
+			if n, ok := x.(int64); ok && field.Type.Kind == Int {
+				at = Value{kind: Int, num: uint64(n)}
+			} else {
+				at = Of(x, field.Type)
+			}
 		}
-		return f.spend(cost, at)
+		if f.cost += cost; f.cost > f.limit {
+			return f.halt(ErrBudget)
+		}
+		return at
 	}
 }
 
@@ -171,7 +198,7 @@ func (a *attribute) resolve() runner {
 			}
 		}
 	}
-	root, steps := a.root, a.steps
+	root, steps, hidden := a.root, a.steps, a.hidden
 	if len(steps) == 0 {
 		return root
 	}
@@ -180,7 +207,12 @@ func (a *attribute) resolve() runner {
 		if v.kind == Error {
 			return v
 		}
-		return f.walk(v, steps)
+		cost := f.cost
+		v = f.walk(v, steps)
+		if hidden {
+			f.cost = cost
+		}
+		return v
 	}
 }
 
@@ -218,6 +250,9 @@ func (f *frame) walk(v Value, steps []step) Value {
 			if key.kind == Error {
 				next, found = key, broken
 			} else if name, ok := noKey(key); ok {
+				if s.native && key.kind == Null {
+					name = "<nil>"
+				}
 				next, found = Failf("invalid qualifier type: %s", name), broken
 			}
 		}

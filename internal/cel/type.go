@@ -1,6 +1,10 @@
 package cel
 
-import "math"
+import (
+	"math"
+
+	"apichain/internal/cel/syntax"
+)
 
 // Kind says what a type or a value is.
 type Kind uint8
@@ -133,3 +137,12 @@ func TypeOf(t *Type) *Type {
 
 // ParamOf returns a type parameter.
 func ParamOf(name string) *Type { return &Type{Kind: Param, Name: name, Max: Unbounded} }
+
+// fieldNamed returns the field that an expression calls name, nil if there is none. A name that is a reserved word may be written as it
+// is; estimates find only the escaped one (upstream).
+func (t *Type) fieldNamed(name string) *Field {
+	if f := t.Fields[name]; f != nil || !syntax.IsReserved(name) {
+		return f
+	}
+	return t.Fields["__"+name+"__"]
+}

@@ -2,10 +2,13 @@ package cel
 
 import (
 	"regexp"
-	"slices"
 
 	"apichain/internal/cel/syntax"
 )
+
+// Types do not show everything: a duration may be written in a way that nobody can read, and a list may mix what does not belong
+// together. Upstream has validators for that, which look at an expression whose types are right, one after the other. Here one walk
+// collects the nodes that any of them wants to see, which for most expressions are a few calls.
 
 // found are the nodes that validators look at, each kind in the order of upstream's walk: what is below a node comes before it.
 type found struct {
@@ -131,9 +134,18 @@ func literalValue(v any) Value {
 // validateMixed reports the first item of each list, and each key and value of a map, whose type is not that of the first.
 func (c *checker) validateMixed(f *found) {
 	for _, e := range f.lists {
+		var first *Type
+		optional := e.Optional
 		for i, item := range e.Args {
-			first := c.part(e.Args[0], slices.Contains(e.Optional, 0))
-			if t := c.part(item, slices.Contains(e.Optional, int32(i))); !first.Equivalent(t) {
+			is := len(optional) > 0 && optional[0] == int32(i)
+			if is {
+				optional = optional[1:]
+			}
+			t := c.part(item, is)
+			if i == 0 {
+				first = t
+			}
+			if !first.Equivalent(t) {
 				c.mismatch(item, first, t)
 				break
 			}

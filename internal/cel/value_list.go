@@ -350,7 +350,7 @@ func (v Value) Field(name string) (field Value, ok bool) {
 			}
 			return Of(x, v.typ.item()), true
 		}
-		f := v.typ.Fields[name]
+		f := v.typ.fieldNamed(name)
 		if f == nil {
 			return Value{}, false
 		}

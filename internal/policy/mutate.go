@@ -291,7 +291,7 @@ func (m *mutator) mutated(ctx context.Context, e *evaluation, x mutation) (map[s
 		return nil, x.Fault
 	}
 	// Each mutation has a budget of its own, and computes variables anew: the object is another one.
-	result, _, err := e.program.unit.Run(ctx, m.input(e.form, e.params)).Evaluate(x.Expression, expression.Budget)
+	result, _, err := e.program.unit.Run(ctx, e.input(e.form, e.params)).Evaluate(x.Expression, expression.Budget)
 	if err == nil {
 		err = result.Err
 	}

@@ -255,6 +255,10 @@ func (p *Policies) Wants(phase api.Phase, r *api.Resource, subresource, operatio
 	if t == nil || len(t.policies[phase]) == 0 || isExempt(r) {
 		return false
 	}
+	// A delete brings nothing to change.
+	if phase == api.Mutating && operation == api.OperationDelete {
+		return false
+	}
 	return len(t.plan(matching.Shape{Phase: phase, Resource: r, Subresource: subresource, Operation: operation})) > 0
 }
 

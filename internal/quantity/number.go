@@ -69,35 +69,74 @@ func (q *quantity) short() (Number, bool) {
 // long returns any number: in nanos, rounded away from zero, but for 0, which keeps its power, and for what is too far up to be
 // written out. A binary one has a largest.
 func (q *quantity) long() Number {
-	n, _ := new(big.Int).SetString(q.whole+q.fraction, 10)
-	power := -len(q.fraction)
-	if q.binary {
-		n.Lsh(n, uint(q.power))
-	} else {
-		power += q.power
-	}
-	switch up := power + 9; {
-	case n.Sign() == 0:
-		return Number{large: n, power: power}
-	case up >= 0 && up <= farthest:
-		n.Mul(n, ten(up))
-		power = -9
-	case up < 0:
-		// More than there are digits takes all of them away, and a nano is left.
-		if -up > len(q.whole)+len(q.fraction) {
-			n.SetInt64(1)
-		} else if _, rest := n.QuoRem(n, ten(-up), new(big.Int)); rest.Sign() != 0 {
-			n.Add(n, big.NewInt(1))
+	if strings.Trim(q.whole+q.fraction, "0") == "" {
+		power := -len(q.fraction)
+		if !q.binary {
+			power += q.power
 		}
-		power = -9
+		return Number{large: new(big.Int), power: power}
 	}
-	if most := big.NewInt(math.MaxInt64); q.binary && n.Cmp(new(big.Int).Mul(most, ten(9))) > 0 {
-		n, power = most, 0
+	var n Number
+	if q.binary {
+		n = q.longBinary()
+	} else {
+		n = nanosOf(q.whole+q.fraction, q.power-len(q.fraction))
 	}
 	if q.negative {
-		n.Neg(n)
+		n.large.Neg(n.large)
 	}
-	return Number{large: n, power: power}
+	return n
+}
+
+// longBinary is cut before it is multiplied, as binaryText does.
+func (q *quantity) longBinary() Number {
+	most := big.NewInt(math.MaxInt64)
+	if len(q.whole) > binaryWhole {
+		return Number{large: most}
+	}
+	fraction := q.fraction
+	if len(fraction) > binaryFraction {
+		fraction = fraction[:binaryFraction] + "1" // it is rounded up at the end, whatever it is
+		if strings.Trim(q.fraction[binaryFraction:], "0") == "" {
+			fraction = fraction[:binaryFraction]
+		}
+	}
+	n := readDigits(q.whole + fraction)
+	n.Lsh(n, uint(q.power))
+	if unit := ten(len(fraction)); n.Cmp(new(big.Int).Mul(most, unit)) > 0 {
+		return Number{large: most}
+	}
+	return nanosOf(n.String(), -len(fraction))
+}
+
+// nanosOf returns digits times a power of ten in nanos.
+func nanosOf(digits string, power int) Number {
+	up := power + 9
+	if up > farthest {
+		return Number{large: readDigits(digits), power: power}
+	}
+	if up >= 0 {
+		n := readDigits(digits)
+		return Number{large: n.Mul(n, ten(up)), power: -9}
+	}
+	kept := max(len(digits)+up, 0)
+	n := readDigits("0" + digits[:kept])
+	if strings.Trim(digits[kept:], "0") != "" {
+		n.Add(n, big.NewInt(1))
+	}
+	return Number{large: n, power: -9}
+}
+
+// readDigits returns the number that digits are. Halves are read one by one, since the library's time grows with the square.
+func readDigits(s string) *big.Int {
+	if len(s) < 5000 {
+		n, _ := new(big.Int).SetString(s, 10)
+		return n
+	}
+	half := len(s) / 2
+	n := readDigits(s[:len(s)-half])
+	n.Mul(n, ten(half))
+	return n.Add(n, readDigits(s[len(s)-half:]))
 }
 
 // ten returns ten to a power that is not negative.
@@ -141,6 +180,19 @@ func (a Number) Float() float64 {
 		return base
 	}
 	return base * math.Pow10(a.power)
+}
+
+// String returns the number as digits and a power of ten, without zeros at the end: 1e3, 15e-1. It is a quantity again.
+func (a Number) String() string {
+	digits := a.unscaled().String()
+	short := strings.TrimRight(digits, "0")
+	if short == "" {
+		return "0"
+	}
+	if power := a.power + len(digits) - len(short); power != 0 {
+		return short + "e" + strconv.Itoa(power)
+	}
+	return short
 }
 
 // unscaled returns the number without its power. The caller owns it not.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"sync"
 
 	"apichain/internal/tree"
 )
@@ -37,6 +38,7 @@ func Compile(s map[string]any) (*Schema, error) {
 		// Nothing is said of the objects, nor of who owns their metadata.
 		root.types, root.resource = typeObject, nil
 	}
+	c.of.programs = sync.OnceValue(func() *ruleNode { return newRuleNode(&ruleScope{node: root, resource: true}) })
 	return c.of, nil
 }
 
@@ -80,11 +82,14 @@ func (c *schemaCompiler) node(s map[string]any, path string) (*schemaNode, error
 	if err != nil {
 		return nil, err
 	}
+	r.validations = rulesOf(s)
+	n.ruled = len(r.validations) > 0 || n.additional != nil && n.additional.ruled || n.items != nil && n.items.ruled ||
+		slices.ContainsFunc(n.order, func(f schemaField) bool { return f.node.ruled })
 	joined, err := c.junctors(r, s, path)
 	if err != nil {
 		return nil, err
 	}
-	if used || joined {
+	if used || joined || len(r.validations) > 0 {
 		n.rules = r
 	}
 	// The default comes last: completing it needs the nodes of the fields.
@@ -130,7 +135,7 @@ func (c *schemaCompiler) structure(n *schemaNode, s map[string]any, path string)
 		}
 	}
 	// It says more than a type that stands beside it, and replaces it.
-	if tree.True(s["x-kubernetes-int-or-string"]) && !c.bare {
+	if n.intOrString = tree.True(s["x-kubernetes-int-or-string"]); n.intOrString && !c.bare {
 		n.types = typeInteger | typeString
 	}
 	n.nullable = tree.True(s["nullable"])

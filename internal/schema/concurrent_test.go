@@ -106,7 +106,6 @@ func TestConcurrentCompile(t *testing.T) {
 				if got := schema.Warnings(crd); !slices.Equal(got, wantWarnings) {
 					t.Errorf("warnings %q", got)
 				}
-				schema.Rules(crd)
 				schema.NameConflicts(crd, []map[string]any{crd}, time.Now())
 			}
 		})

@@ -239,7 +239,7 @@ func (c *crdCheck) version(p *field.Path, v any) {
 	}
 	c.deprecation(p.Child("deprecationWarning"), v)
 	if !c.hoisted["schema"] {
-		c.schema(p.Child("schema"), tree.At(v, "schema"), hasStatus(v))
+		c.schema(p.Child("schema"), tree.At(v, "schema"), hasStatus(v), name)
 	}
 	if !c.hoisted["subresources"] {
 		c.subresources(p.Child("subresources"), tree.Object(v, "subresources"))
@@ -263,7 +263,7 @@ func (c *crdCheck) hoistedParts() {
 	first := versions[0]
 	if c.hoisted["schema"] {
 		// A common schema has to do for each version, so that one with a status is enough.
-		c.schema(specPath("validation"), tree.At(first, "schema"), slices.ContainsFunc(versions, hasStatus))
+		c.schema(specPath("validation"), tree.At(first, "schema"), slices.ContainsFunc(versions, hasStatus), tree.Text(first, "name"))
 	}
 	if c.hoisted["subresources"] {
 		c.subresources(specPath("subresources"), tree.Object(first, "subresources"))
@@ -291,7 +291,7 @@ func hasStatus(version any) bool { return tree.At(version, "subresources", "stat
 
 // hasDefaults reports whether a version has a default anywhere in its schema.
 func hasDefaults(version any) (found bool) {
-	walkSchema(nil, tree.Object(version, "schema", "openAPIV3Schema"), func(_ *field.Path, s map[string]any) {
+	walkSchema(tree.Object(version, "schema", "openAPIV3Schema"), func(s map[string]any) {
 		found = found || s["default"] != nil
 	})
 	return found

@@ -11,7 +11,7 @@ import (
 
 // defaultErrors returns what is wrong with the defaults of s, the structural schema at p.
 func defaultErrors(p *field.Path, s map[string]any) []field.Error {
-	c := defaultCheck{left: schemaMaxSteps}
+	c := defaultCheck{left: schemaMaxSteps, budget: ruleBudget, compiled: map[*schemaNode]*ruleNode{}}
 	n, err := (&schemaCompiler{bare: true}).node(s, "")
 	if err != nil {
 		// It does not compile after all, which other checks say better.
@@ -27,12 +27,17 @@ func defaultErrors(p *field.Path, s map[string]any) []field.Error {
 type defaultCheck struct {
 	crdErrors
 	left int
+
+	// budget is what is left for their rules; below 0 no default is looked at any more. compiled has the rules of places that were
+	// asked, nil for one without.
+	budget   int64
+	compiled map[*schemaNode]*ruleNode
 }
 
 // node checks the default of s, whose compiled form is n, and those below it. inMeta says that this
 // is inside of the apiVersion, kind or metadata of a resource, and resource that s is one.
 func (c *defaultCheck) node(p *field.Path, s map[string]any, n *schemaNode, inMeta, resource bool) {
-	if c.full() {
+	if c.full() || c.budget < 0 {
 		return
 	}
 	if n.embedded {
@@ -62,6 +67,7 @@ func (c *defaultCheck) value(p *field.Path, n *schemaNode, def any, inMeta bool)
 	q := schemaCheck{left: c.left}
 	ok := q.node(n, def)
 	if c.left = q.left; ok {
+		c.byRules(p, n, def)
 		return
 	}
 	if c.left < 0 {

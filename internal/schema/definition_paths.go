@@ -1,6 +1,9 @@
 package schema
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // Paths that lead to a place in a schema, and not to a value: those of selectable fields (.spec.mode)
 // and the fieldPath of a CEL rule (.spec['my-map'].x). They are simpler than the JSONPath of columns:
@@ -72,8 +75,7 @@ func nextPiece(path string) (piece, rest string) {
 	return path[:end], path[end:]
 }
 
-// quotedPiece reads a name in single quotes and the bracket behind it. Of the escapes of CEL only the
-// two that such a name needs are known: \' and \\.
+// quotedPiece reads a name in single quotes and the bracket behind it.
 func quotedPiece(path string) (name, rest, problem string) {
 	if path == "" {
 		return "", "", "unexpected end of JSON path"
@@ -82,7 +84,9 @@ func quotedPiece(path string) (name, rest, problem string) {
 	if len(piece) < 2 || piece[0] != '\'' || piece[len(piece)-1] != '\'' {
 		return "", "", "expected single quoted string but got " + piece
 	}
-	name = strings.NewReplacer(`\\`, `\`, `\'`, `'`).Replace(piece[1 : len(piece)-1])
+	if name, problem = unescapeQuoted(piece[1 : len(piece)-1]); problem != "" {
+		return "", "", problem
+	}
 	if rest == "" {
 		return "", "", "unexpected end of JSON path"
 	}
@@ -90,4 +94,24 @@ func quotedPiece(path string) (name, rest, problem string) {
 		return "", "", "expected ] but got " + piece
 	}
 	return name, rest, ""
+}
+
+// unescapeQuoted returns what is between quotes without its escapes, which are the short ones of CEL. A backslash at the end, or in
+// front of a line break, stands for itself (upstream).
+func unescapeQuoted(text string) (name, problem string) {
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		if text[i] != '\\' || i+1 == len(text) || text[i+1] == '\n' {
+			b.WriteByte(text[i])
+			continue
+		}
+		i++
+		at := strings.IndexByte(`abfnrtv'\`, text[i])
+		if at < 0 {
+			_, size := utf8.DecodeRuneInString(text[i:])
+			return "", "invalid string literal: invalid escape char \\" + text[i:i+size]
+		}
+		b.WriteByte("\a\b\f\n\r\t\v'\\"[at])
+	}
+	return b.String(), ""
 }

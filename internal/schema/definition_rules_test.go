@@ -505,41 +505,6 @@ func TestDefinitionRules(t *testing.T) {
 	}
 }
 
-// TestDefinitionRulePaths: Rules finds every rule with its place in the definition as it was
-// sent, whatever versions have in common.
-func TestDefinitionRulePaths(t *testing.T) {
-	rule := func(s string) string { return `"x-kubernetes-validations":[{"rule":"` + s + `"}]` }
-	text := `{"type":"object",` + rule("root") + `,"properties":{"b":{"type":"object",` + rule("b") + `},"a":{"type":"array",` +
-		rule("a") + `,"items":{"type":"string",` + rule("items") + `}},` +
-		`"m":{"type":"object","additionalProperties":{"type":"string","x-kubernetes-validations":[{"rule":"1"},{"rule":"2"}]}},"x":{"type":"string","allOf":[{},{` + rule("nested") + `}],"not":{` + rule("not") + `}}}}`
-	crd := definition(t, text, withVersion(t, `{"name":"v2","served":true,"storage":false,"schema":{"openAPIV3Schema":`+text+`}}`))
-	places := []string{"", "properties[a].", "properties[a].items.", "properties[b].", "properties[m].additionalProperties.",
-		"properties[m].additionalProperties.", "properties[x].allOf[1].", "properties[x].not."}
-	var want []string
-	for version := range 2 {
-		for i, place := range places {
-			which := 0
-			if i > 0 && places[i-1] == place {
-				which = 1 // the second rule of its place
-			}
-			want = append(want, fmt.Sprintf("spec.versions[%d].schema.openAPIV3Schema.%sx-kubernetes-validations[%d].rule", version, place, which))
-		}
-	}
-	var got []string
-	for _, r := range schema.Rules(crd) {
-		got = append(got, r.Path)
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
-	if got := schema.Rules(definition(t, specOnly)); got != nil {
-		t.Errorf("no rules: %v", got)
-	}
-	if got := schema.Rules(map[string]any{}); got != nil {
-		t.Errorf("no spec: %v", got)
-	}
-}
-
 // TestDefinitionWarnings: formats that mean nothing, each once, and sets that server-side
 // apply cannot merge.
 func TestDefinitionWarnings(t *testing.T) {

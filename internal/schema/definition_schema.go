@@ -13,13 +13,14 @@ import (
 //  2. rules for the root, which are in this file;
 //  3. whether the schema is structural (structural.go), unless it has what cannot be;
 //  4. if it is, whether its defaults obey it (definition_defaults.go);
-//  5. the rules for keywords (keywords.go, keyword_extensions.go);
+//  5. the rules for keywords (keywords.go, keyword_extensions.go), and in a schema that is structural so far the CEL rules
+//     (rules_definition.go);
 //  6. if there is no error yet, whether it compiles, which finds what all of them missed: defaults
 //     that multiply.
 
 // schema checks the schema of a version or, hoisted, of all; p is the path of the field that
-// holds openAPIV3Schema. status says that the version has the status subresource.
-func (c *crdCheck) schema(p *field.Path, container any, status bool) {
+// holds openAPIV3Schema. status says that the version has the status subresource, name is what it is called.
+func (c *crdCheck) schema(p *field.Path, container any, status bool, name string) {
 	raw := tree.At(container, "openAPIV3Schema")
 	if raw == nil {
 		// Reported by versions.
@@ -39,6 +40,9 @@ func (c *crdCheck) schema(p *field.Path, container any, status bool) {
 		c.forbidden(p.Child("nullable"), "nullable cannot be true at the root")
 	}
 	why := unsupported(s)
+	keywords := keywordCheck{rules: rulesCheck{stored: storedExpressions(c.old), unchanged: func() bool { return c.hasSameSchema(name) }}}
+	var scope keywordScope
+	var broken error
 	if why == "" {
 		// Defaults are checked by their schemas, which only structural ones have for sure.
 		errs := structuralErrors(p, s)
@@ -46,17 +50,23 @@ func (c *crdCheck) schema(p *field.Path, container any, status bool) {
 			errs = defaultErrors(p, s)
 		}
 		c.addAll(errs)
+		if len(errs) == 0 {
+			// Only of a schema that is good so far are there types for its rules.
+			var compiled *Schema
+			if compiled, broken = Compile(s); broken == nil && compiled.root.ruled {
+				scope.place = &rulePlace{&ruleScope{node: compiled.root, resource: true}, placeTimes{times: 1}}
+			}
+		}
 	}
-	keywords := keywordCheck{}
-	keywords.node(p, s, true, keywordScope{})
+	keywords.node(p, s, true, scope)
 	c.addAll(keywords.errs)
 	if len(c.errs) == before && why != "" {
 		c.invalid(p, "", why)
 	}
-	if len(c.errs) == before {
-		if _, err := Compile(s); err != nil {
-			c.invalid(p, "", "error building validator: "+err.Error())
-		}
+	keywords.rules.all(p)
+	c.addAll(keywords.rules.errs)
+	if len(c.errs) == before && broken != nil {
+		c.invalid(p, "", "error building validator: "+broken.Error())
 	}
 }
 

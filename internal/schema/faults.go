@@ -170,7 +170,7 @@ func (f *faults) at(i int) (outer int) {
 // value collects what is wrong with v and returns upstream's count of its checks. A value that is
 // equal to the old one is tolerated whatever is wrong with it, and counts for nothing.
 func (f *faults) value(n *schemaNode, v, old any, had bool) (good int) {
-	if f.full() || had && f.equal(n, v, old) {
+	if f.full() || had && n.equal(v, old, &f.left) {
 		return 0
 	}
 	return f.valueFaults(n, v, old, had)
@@ -184,8 +184,8 @@ func (f *faults) value(n *schemaNode, v, old any, had bool) (good int) {
 // Each level of an object that differs only far inside is compared again with all that is below it, so
 // that a deep object would otherwise cost the square of its size: the steps that are left are shared,
 // and without any nothing is equal, which ends the walk soon.
-func (f *faults) equal(n *schemaNode, v, old any) bool {
-	if f.left--; f.left < 0 {
+func (n *schemaNode) equal(v, old any, left *int) bool {
+	if *left--; *left < 0 {
 		return false
 	}
 	switch v := v.(type) {
@@ -197,7 +197,7 @@ func (f *faults) equal(n *schemaNode, v, old any) bool {
 		for name, e := range v {
 			child, _ := n.child(name)
 			before, there := was[name]
-			if child == nil || !there || !f.equal(child, e, before) {
+			if child == nil || !there || !child.equal(e, before, left) {
 				return false
 			}
 		}
@@ -212,11 +212,11 @@ func (f *faults) equal(n *schemaNode, v, old any) bool {
 		}
 		find := n.finder(was, true)
 		for _, e := range v {
-			if before, found := find(e); !found || !f.equal(n.items, e, before) {
+			if before, found := find(e); !found || !n.items.equal(e, before, left) {
 				return false
 			}
 		}
 		return true
 	}
-	return tree.IdenticalWithin(v, old, &f.left)
+	return tree.IdenticalWithin(v, old, left)
 }

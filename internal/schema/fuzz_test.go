@@ -32,8 +32,7 @@ func FuzzSchema(f *testing.F) {
 		crd := map[string]any{"spec": map[string]any{"versions": []any{map[string]any{"name": "v1", "schema": map[string]any{"openAPIV3Schema": raw}, "additionalPrinterColumns": raw["columns"]}}}}
 		DefaultCRD(crd)
 		c := crdCheck{spec: tree.Object(crd, "spec")}
-		c.schema(field.Root("s"), map[string]any{"openAPIV3Schema": raw}, false)
-		Rules(crd)
+		c.schema(field.Root("s"), map[string]any{"openAPIV3Schema": raw}, false, "v1")
 		Warnings(crd)
 		s, err := Compile(raw)
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 )
 
 // The rules for the keywords that begin with x-kubernetes: what kind of map or list a value is, and
-// what x-kubernetes-validations (CEL rules) have to say besides their expressions.
+// what x-kubernetes-validations (CEL rules) have to say besides their expressions (rules_definition.go).
 //
 // A list of type map is the strictest: its items are objects, the keys are fields of theirs, every
 // item has every key (by required or by default), and keys are scalars that are not null:
@@ -160,9 +160,8 @@ func (c *keywordCheck) mapKeys(p *field.Path, items map[string]any, keys []strin
 // ruleReasons are the reasons that a CEL rule may give for the error that it makes.
 var ruleReasons = []string{"FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"}
 
-// rules checks x-kubernetes-validations as far as that needs no CEL: the expressions themselves are
-// neither compiled nor evaluated. s is the schema that has the rules.
-func (c *keywordCheck) rules(p *field.Path, rules []any, s map[string]any) {
+// ruleWords checks x-kubernetes-validations as far as that needs no CEL. s is the schema that has the rules.
+func (c *keywordCheck) ruleWords(p *field.Path, rules []any, s map[string]any) {
 	// Asked once, and only where a path leads nowhere.
 	isKnown := sync.OnceValue(func() bool { return unsupported(s) == "" })
 	for i, r := range rules {

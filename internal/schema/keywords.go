@@ -155,8 +155,11 @@ func hasShape(v any, want string) bool {
 }
 
 // keywordCheck checks the rules for keywords of one schema. Its errors come in the order in which
-// upstream asks.
-type keywordCheck struct{ crdErrors }
+// upstream asks. Those of rules in CEL come after them.
+type keywordCheck struct {
+	crdErrors
+	rules rulesCheck
+}
 
 // keywordScope is what a schema inherits from those around it.
 type keywordScope struct {
@@ -165,6 +168,26 @@ type keywordScope struct {
 	noDefaults string
 	// inMeta says that the schema is about apiVersion, kind or metadata of a resource.
 	inMeta bool
+	// place is where the rules of the schema are compiled.
+	place *rulePlace
+	// uncorrelated is the outermost place around it whose parts cannot be told apart from one object to the next, nil if there is
+	// none: rules have no oldSelf there.
+	uncorrelated *field.Path
+}
+
+// alternative returns the scope of what is below not, allOf and the like.
+func (s keywordScope) alternative() keywordScope {
+	s.place = nil
+	return s
+}
+
+// within returns the scope of a part whose place is given; isKept says that it corresponds to a part of the old object. p is the
+// path of the schema that s is of.
+func (s keywordScope) within(p *field.Path, place *rulePlace, isKept bool) keywordScope {
+	if s.place = place; !isKept && s.uncorrelated == nil {
+		s.uncorrelated = p
+	}
+	return s
 }
 
 // unsupportedKeywords are parts of JSON Schema that no CRD may use. $schema is another, of which
@@ -176,31 +199,37 @@ func (c *keywordCheck) node(p *field.Path, s map[string]any, root bool, scope ke
 	if s == nil || c.full() {
 		return
 	}
+	before := len(c.errs)
 	c.plain(p, s, scope)
 	c.fields(p, s, root, scope)
 	// The order from here on is upstream's: not, allOf, oneOf, anyOf, items, then the extensions.
 	if not := tree.Object(s, "not"); not != nil {
-		c.node(p.Child("not"), not, false, scope)
+		c.node(p.Child("not"), not, false, scope.alternative())
 	}
 	for _, keyword := range []string{"allOf", "oneOf", "anyOf", "items"} {
 		for i, e := range tree.List(s, keyword) {
 			sub, _ := e.(map[string]any)
-			c.node(p.Child(keyword).Index(i), sub, false, scope)
+			c.node(p.Child(keyword).Index(i), sub, false, scope.alternative())
 		}
 	}
 	// Both are refused, and gone into all the same.
 	for _, keyword := range []string{"definitions", "dependencies"} {
 		below := tree.Object(s, keyword)
 		for _, name := range tree.SortedKeys(below) {
-			c.node(p.Child(keyword).Key(name), tree.Object(below, name), false, scope)
+			c.node(p.Child(keyword).Key(name), tree.Object(below, name), false, scope.alternative())
 		}
 	}
 	if items := tree.Object(s, "items"); items != nil {
-		c.node(p.Child("items"), items, false, scope)
+		c.node(p.Child("items"), items, false, scope.within(p, scope.place.items(), s["x-kubernetes-list-type"] == "map"))
 	}
 	c.extensions(p, s)
 	if rules := tree.List(s, "x-kubernetes-validations"); len(rules) > 0 {
-		c.rules(p.Child("x-kubernetes-validations"), rules, s)
+		at := p.Child("x-kubernetes-validations")
+		c.ruleWords(at, rules, s)
+		// What is wrong with a schema is wrong with the types of its rules.
+		if scope.place != nil && len(c.errs) == before {
+			c.rules.check(at, scope.place, rules, scope.uncorrelated)
+		}
 	}
 }
 
@@ -214,13 +243,15 @@ func (c *keywordCheck) fields(p *field.Path, s map[string]any, root bool, scope 
 			c.forbidden(p.Child("additionalProperties"), "additionalProperties and properties are mutual exclusive")
 		}
 		sub := scope
+		sub.place = scope.place.additional()
 		if scope.inMeta {
 			sub.noDefaults = "inside additionalProperties applying to object metadata"
 		}
 		c.node(p.Child("additionalProperties"), tree.Object(s, "additionalProperties"), false, sub)
 	}
+	mapType := s["x-kubernetes-map-type"]
 	for _, name := range tree.SortedKeys(props) {
-		sub := scope
+		sub := scope.within(p, scope.place.field(name), mapType == nil || mapType == "granular" || mapType == "atomic")
 		if (root || tree.True(s["x-kubernetes-embedded-resource"])) && isTypeOrMeta(name) {
 			sub.inMeta = true
 			if root {

@@ -6,14 +6,14 @@
 // and conditions for a CRD's status. The package knows no requests, no storage and no other
 // kinds; who serves the objects and when a CRD is served is decided elsewhere.
 //
-// There are four parts:
+// There are five parts:
 //
 //   - a version's structural schema, compiled once (Compile), then used for every object that is
 //     read or written: Prune removes unknown fields, SetDefaults fills in defaults, Validate
 //     says what is wrong. Always in that order: an unknown field is not validated, and a
 //     default has to be valid like anything that a client sends;
-//   - the CRD: DefaultCRD, CheckCRD and Warnings when one is written, Rules to report the CEL
-//     rules that are not evaluated;
+//   - rules in CEL (x-kubernetes-validations), which CheckRules asks after Validate;
+//   - the CRD: DefaultCRD, CheckCRD and Warnings when one is written;
 //   - the names of custom kinds: NameConflicts decides who gets one that two CRDs ask for;
 //   - JSONPath, which printer columns, selectable fields and the scale subresource use.
 //
@@ -57,8 +57,10 @@ import (
 // that a good object costs no allocation. Only an object that has something wrong is walked
 // again to say what (faults.go).
 //
-// Not in the model: x-kubernetes-validations (CEL), which are not evaluated; descriptions,
-// examples and external documentation, which only OpenAPI shows; and the metadata of the object
+// Rules in CEL are texts in the model. They become programs, in a tree of their own beside the nodes, when the first object is
+// checked (rules.go).
+//
+// Not in the model: descriptions, examples and external documentation, which only OpenAPI shows; and the metadata of the object
 // itself, whose rules are the same for all kinds.
 
 // Schema is the compiled schema of one version of a custom kind, made by Compile. It never
@@ -72,6 +74,9 @@ type Schema struct {
 	MetadataErrors func(at string, m map[string]any) []field.Error
 	// Metadata says how metadata are owned, of the object and of embedded resources. It is set before Owned is called.
 	Metadata fieldset.Schema
+
+	// programs are the rules, compiled when they are first asked for.
+	programs func() *ruleNode
 }
 
 // schemaNode is the schema of one place in an object. A nil node stands for a place about which
@@ -83,6 +88,10 @@ type schemaNode struct {
 	nullable bool // null may stand for a value of the type
 	embedded bool // x-kubernetes-embedded-resource: a whole object with apiVersion, kind and metadata
 	embeds   bool // it is such a resource, or has some in its fields or items
+	ruled    bool // it has rules (x-kubernetes-validations), or some in its fields or items
+
+	// intOrString is x-kubernetes-int-or-string, which stands in types too, but where these are only what type says.
+	intOrString bool
 
 	// How a value is owned, as far as nothing else here tells.
 
@@ -174,6 +183,9 @@ type schemaRules struct {
 	minItems, maxItems           int64
 	minProperties, maxProperties int64
 	required                     []string
+
+	// What else is said in CEL; see rules.go.
+	validations []rule
 }
 
 // noRules returns rules that allow every value.

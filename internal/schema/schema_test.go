@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"slices"
 	"strings"
 	"testing"
 
@@ -291,26 +290,6 @@ func TestSchemaRefused(t *testing.T) {
 		if _, err := Compile(objectOf(t, schema)); err == nil || err.Error() != want {
 			t.Errorf("%s: got %v, want %s", schema, err, want)
 		}
-	}
-}
-
-// TestCELRules: rules are found wherever they are, and named by their place in the CRD.
-func TestCELRules(t *testing.T) {
-	crd := objectOf(t, `{"spec":{"versions":[{"name":"v1","schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-validations":[{"rule":"self.a"}],
-"properties":{"spec":{"type":"object","properties":{"l":{"type":"array","items":{"type":"object","x-kubernetes-validations":[{"rule":"one"},{"rule":"two"}]}}},
-"additionalProperties":{"type":"string","x-kubernetes-validations":[{"rule":"three"}]}}}}}},{"name":"v2"}]}}`)
-	var got []string
-	for _, r := range Rules(crd) {
-		got = append(got, strings.TrimPrefix(r.Path, "spec.versions[0].schema.openAPIV3Schema.")+" "+r.rule)
-	}
-	want := []string{
-		"x-kubernetes-validations[0].rule self.a",
-		"properties[spec].properties[l].items.x-kubernetes-validations[0].rule one",
-		"properties[spec].properties[l].items.x-kubernetes-validations[1].rule two",
-		"properties[spec].additionalProperties.x-kubernetes-validations[0].rule three",
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("got %q", got)
 	}
 }
 

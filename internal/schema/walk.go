@@ -11,28 +11,7 @@ import (
 )
 
 // Questions to all schemas of a CRD at once, asked of its JSON and not of compiled nodes: they are
-// also asked of CRDs that do not compile, and the answers name places in the CRD.
-
-// Rule is one rule of x-kubernetes-validations: its CEL expression, and the Path of that in the
-// CRD, for messages that say it is not evaluated.
-type Rule struct{ Path, rule string }
-
-// Rules returns all CEL rules of a CRD in the order of its versions, outer schemas first, so that
-// the caller can say which rules nobody evaluates. A path looks like
-// spec.versions[0].schema.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].rule. What
-// is not formed like a CRD has no rules.
-func Rules(crd map[string]any) (rules []Rule) {
-	for i, v := range tree.List(crd, "spec", "versions") {
-		root := field.Root("spec").Child("versions").Index(i).Child("schema").Child("openAPIV3Schema")
-		walkSchema(root, tree.Object(v, "schema", "openAPIV3Schema"), func(p *field.Path, s map[string]any) {
-			for j, r := range tree.List(s, "x-kubernetes-validations") {
-				at := p.Child("x-kubernetes-validations").Index(j).Child("rule")
-				rules = append(rules, Rule{at.String(), tree.Text(r, "rule")})
-			}
-		})
-	}
-	return rules
-}
+// also asked of CRDs that do not compile.
 
 // maxWarnings is the most warnings for one CRD: each is a header of the response.
 const maxWarnings = 100
@@ -47,7 +26,7 @@ func Warnings(crd map[string]any) (warnings []string) {
 		}
 	}
 	for _, v := range tree.List(crd, "spec", "versions") {
-		walkSchema(nil, tree.Object(v, "schema", "openAPIV3Schema"), func(_ *field.Path, s map[string]any) {
+		walkSchema(tree.Object(v, "schema", "openAPIV3Schema"), func(s map[string]any) {
 			item := tree.Text(s, "items", "type")
 			if tree.Text(s, "x-kubernetes-list-type") == "set" && (item == "object" || item == "array") {
 				warn(fmt.Sprintf("x-kubernetes-list-type: set for items of type %q is not supported by "+
@@ -70,40 +49,24 @@ func Warnings(crd map[string]any) (warnings []string) {
 	return warnings
 }
 
-// walkSchema calls visit for s and each schema inside, outer ones before inner ones and fields by
-// name. With a nil path no paths are made, and visit gets nil ones. s need not be a good schema:
-// subschemas that are no objects are passed over.
-func walkSchema(p *field.Path, s map[string]any, visit func(*field.Path, map[string]any)) {
-	visit(p, s)
-	// i or name say which of several subschemas v is: an index of at least 0, or a name.
-	sub := func(keyword string, i int, name string, v any) {
-		o, ok := v.(map[string]any)
-		if !ok {
-			return
-		}
-		at := p
-		if p != nil {
-			switch at = p.Child(keyword); {
-			case i >= 0:
-				at = at.Index(i)
-			case name != "":
-				at = at.Key(name)
-			}
-		}
-		walkSchema(at, o, visit)
-	}
+// walkSchema calls visit for s and each schema inside, outer ones before inner ones and fields by name. s need not be a good
+// schema: subschemas that are no objects are passed over.
+func walkSchema(s map[string]any, visit func(map[string]any)) {
+	visit(s)
+	below := []any{}
 	props := tree.Object(s, "properties")
 	for _, name := range tree.SortedKeys(props) {
-		sub("properties", -1, name, props[name])
+		below = append(below, props[name])
 	}
-	sub("additionalProperties", -1, "", s["additionalProperties"])
-	sub("items", -1, "", s["items"])
+	below = append(below, s["additionalProperties"], s["items"])
 	for _, junctor := range []string{"allOf", "anyOf", "oneOf"} {
-		for i, v := range tree.List(s, junctor) {
-			sub(junctor, i, "", v)
+		below = append(below, tree.List(s, junctor)...)
+	}
+	for _, v := range append(below, s["not"]) {
+		if o, ok := v.(map[string]any); ok {
+			walkSchema(o, visit)
 		}
 	}
-	sub("not", -1, "", s["not"])
 }
 
 // CountValues returns the number of values in a tree, itself and every field and item included:

@@ -18,6 +18,7 @@ import (
 //	variables           each may name those before it
 //	validations         a bool; messageExpression a string, without the authorizer
 //	auditAnnotations    a string or null
+//	mutations           an Object, or a list of JSONPatch
 
 // checkMatchCondition checks a condition of a webhook or a policy.
 func checkMatchCondition(v *kinds.Visit) {
@@ -118,5 +119,30 @@ func checkPolicyExpressions(v *kinds.Visit) {
 	}
 	for i := range tree.List(v.Obj, "auditAnnotations") {
 		check("auditAnnotations", i, "valueExpression", d, cel.StringType, cel.NullType)
+	}
+}
+
+// checkMutatingExpressions compiles the expressions of a mutating policy, of which v is the spec. Both sorts are looked for among
+// configurations to see whether they are stored (upstream).
+func checkMutatingExpressions(v *kinds.Visit) {
+	u, d := policyExpressions(v, true)
+	d.Patches = true
+	for i, m := range each(v.Obj["mutations"]) {
+		place, result := "jsonPatch", expression.PatchResult
+		switch m["patchType"] {
+		case "ApplyConfiguration":
+			place, result = "applyConfiguration", expression.ConfigurationResult
+		case "JSONPatch":
+		default:
+			continue
+		}
+		text := tree.Text(m, place, "expression")
+		stored := false
+		for _, old := range each(v.Old["mutations"]) {
+			stored = stored || tree.Text(old, "applyConfiguration", "expression") == text
+		}
+		if text = strings.TrimSpace(text); text != "" {
+			addFault(v, v.Path("mutations", i, place, "expression"), text, u.Compile(text, d, stored, result).Fault)
+		}
 	}
 }

@@ -29,12 +29,15 @@ func admissionRules() kinds.Rules {
 	return kinds.Rules{
 		group + "ValidatingWebhookConfiguration":       {Check: checkWebhookNames},
 		group + "MutatingWebhookConfiguration":         {Check: checkWebhookNames},
+		group + "ValidatingAdmissionPolicyBinding":     {Check: checkReservedName},
+		group + "MutatingAdmissionPolicy":              {Check: checkReservedName},
+		group + "MutatingAdmissionPolicyBinding":       {Check: checkReservedName},
 		group + "ValidatingWebhook":                    {Check: checkWebhook},
 		group + "MutatingWebhook":                      {Check: checkWebhook},
 		group + "RuleWithOperations":                   {Check: checkRequestRule},
 		group + "MatchResources":                       {Check: checkSelectors},
 		group + "MatchCondition":                       {Check: checkMatchCondition},
-		group + "ValidatingAdmissionPolicy":            {Status: checkPolicyStatus},
+		group + "ValidatingAdmissionPolicy":            {Check: checkReservedName, Status: checkPolicyStatus},
 		group + "ValidatingAdmissionPolicySpec":        {Check: checkValidatingPolicy},
 		group + "MutatingAdmissionPolicySpec":          {Check: checkMutatingPolicy},
 		group + "ParamKind":                            {Check: checkParamKind},
@@ -50,7 +53,20 @@ func admissionRules() kinds.Rules {
 
 // checkWebhookNames demands that no two webhooks of a configuration have the same name,
 // which is what errors and metrics know them by.
-func checkWebhookNames(v *kinds.Visit) { checkDistinct(v, "webhooks", "name") }
+func checkWebhookNames(v *kinds.Visit) {
+	checkDistinct(v, "webhooks", "name")
+	checkReservedName(v)
+}
+
+// checkReservedName refuses new objects with names that upstream keeps for those that a server reads
+// from files of its own.
+func checkReservedName(v *kinds.Visit) {
+	const suffix = ".static.k8s.io"
+	if name := tree.Name(v.Root); !v.Update() && strings.HasSuffix(name, suffix) {
+		v.Add(field.Invalid("metadata.name", name,
+			`names ending with "`+suffix+`" are reserved for static manifest-based configurations and cannot be managed via the API`))
+	}
+}
 
 // checkDistinct demands that no two elements of a list have the same text in a field. Those
 // that have none are for others to judge: that it is missing is an error already, and twice
@@ -212,6 +228,7 @@ func checkMutatingPolicy(v *kinds.Visit) {
 	if len(tree.List(v.Obj, "mutations")) == 0 {
 		v.Add(field.Required(v.Path("mutations"), "mutations must contain at least one item"))
 	}
+	checkMutatingExpressions(v)
 }
 
 // checkMutatingOperations refuses the operations of which there is nothing to change: a

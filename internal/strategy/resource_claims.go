@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"apichain/internal/expression"
 	"apichain/internal/field"
 	"apichain/internal/kinds"
 	"apichain/internal/tree"
@@ -19,8 +20,7 @@ import (
 // Driver, pool and device say where it is, and request is a reference to what was asked for,
 // which checkRequestName follows.
 //
-// The expressions that select devices are not read: one must be there, and that is all.
-// Where upstream has both validation that is written and one that its types declare, the
+// The expressions that select devices are compiled; the scheduler evaluates them. Where upstream has both validation that is written and one that its types declare, the
 // texts are those of the one whose error a client sees.
 
 // deviceRules returns the rules of the types of these kinds and of slices. Fields that
@@ -376,14 +376,25 @@ func checkDeviceClass(v *kinds.Visit) {
 	}
 }
 
-// checkDeviceSelector refuses an expression that is not there, in the words of the compiler
-// of CEL, which is what finds it upstream.
+// checkDeviceSelector compiles the expression of a selector, and refuses one that could cost too
+// much. One that is too long is not read.
 func checkDeviceSelector(v *kinds.Visit) {
-	if tree.Text(v.Obj, "expression") == "" {
-		v.Add(field.Invalid(v.Path("expression"), "",
-			"compilation failed: ERROR: <input>:1:0: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', "+
-				"'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}"))
+	const most = 10 << 10
+	text := tree.Text(v.Obj, "expression")
+	if len(text) > most || isStoredSelector(v) {
+		return
 	}
+	at := v.Path("expression")
+	fault, cost := expression.CompileDevice(text)
+	if addFault(v, at, text, fault); fault == nil && cost > expression.DeviceBudget {
+		v.Add(field.Forbidden(at, "too complex, exceeds cost limit"))
+	}
+}
+
+// isStoredSelector reports whether a selector is one of a class whose selectors are all as they
+// were: what was good when it was stored stays good. Claims and templates never change.
+func isStoredSelector(v *kinds.Visit) bool {
+	return v.Update() && tree.Equal(tree.At(v.Root, "spec", "selectors"), tree.At(v.OldRoot, "spec", "selectors"))
 }
 
 // checkPlace checks the driver and the pool that a device is of, where they are said: a

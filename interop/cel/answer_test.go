@@ -11,8 +11,11 @@ import (
 func answer(t string, low, high uint64) string { return fmt.Sprintf("%s, cost %d to %d", t, low, high) }
 
 // count returns how many expressions a test makes: CEL_COUNT, or n.
-func count(t testing.TB, n int) int {
-	if s := os.Getenv("CEL_COUNT"); s != "" {
+func count(t testing.TB, n int) int { return setting(t, "CEL_COUNT", n) }
+
+// setting returns a number that the environment may set.
+func setting(t testing.TB, name string, n int) int {
+	if s := os.Getenv(name); s != "" {
 		var err error
 		if n, err = strconv.Atoi(s); err != nil {
 			t.Fatal(err)

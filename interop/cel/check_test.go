@@ -17,12 +17,15 @@ import (
 	"apichain/internal/cel/library"
 )
 
-// base is the environment that kube-apiserver has for what is stored.
-func base() *environment.EnvSet { return environment.MustBaseEnvSet(version.MajorMinor(1, 37)) }
+// base are the environments of a kube-apiserver 1.37: what is new has what one of 1.36 knows.
+func base() *environment.EnvSet { return environment.MustBaseEnvSet(version.MajorMinor(1, 36)) }
 
-// ourBase is ours.
-func ourBase() *ours.Env {
-	return ours.NewEnv(ours.Options{Libraries: library.Stored(), Optionals: true, Homogeneous: true, Literals: true})
+// ourBase is our environment for what is stored, ourNew that for what is new.
+func ourBase() *ours.Env { return ourEnv(library.Stored()) }
+func ourNew() *ours.Env  { return ourEnv(library.New()) }
+
+func ourEnv(libraries []*ours.Library) *ours.Env {
+	return ours.NewEnv(ours.Options{Libraries: libraries, Optionals: true, Homogeneous: true, Literals: true})
 }
 
 // theirType returns a type as kube-apiserver has it for a schema.
@@ -101,7 +104,7 @@ func (sizeEstimator) EstimateCallCost(function, overloadID string, target *check
 	return nil
 }
 
-// pair is an environment of theirs and of ours in which self is of one type.
+// pair is an environment of theirs and of ours with the same variables.
 type pair struct {
 	theirs    *theirs.Env
 	ours      *ours.Env
@@ -109,18 +112,25 @@ type pair struct {
 	variables []ours.Variable
 }
 
-func newPair(t testing.TB, ourBase *ours.Env, schema *ours.Type) *pair {
+// newPair returns the environments for what is stored, or for what is new, as our side has it.
+func newPair(t testing.TB, ourBase *ours.Env, schema *ours.Type, fresh ...bool) *pair {
 	decl := theirType(schema)
 	set, err := base().Extend(environment.VersionedOptions{
 		IntroducedVersion: version.MajorMinor(1, 0),
-		EnvOptions:        []theirs.EnvOption{theirs.Variable("self", decl.CelType()), theirs.Variable("oldSelf", types.NewOptionalType(decl.CelType()))},
-		DeclTypes:         []*apiservercel.DeclType{decl},
+		EnvOptions: []theirs.EnvOption{
+			theirs.Variable("self", decl.CelType()), theirs.Variable("oldSelf", types.NewOptionalType(decl.CelType())),
+		},
+		DeclTypes: []*apiservercel.DeclType{decl},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	variables := []ours.Variable{{Name: "self", Type: schema}, {Name: "oldSelf", Type: ours.OptionalOf(schema)}}
-	return &pair{set.StoredExpressionsEnv(), ourBase.With(variables, []*ours.Type{schema}), &k8slibrary.CostEstimator{SizeEstimator: sizeEstimator{decl}}, variables}
+	their := set.StoredExpressionsEnv()
+	if len(fresh) > 0 && fresh[0] {
+		their = set.NewExpressionsEnv()
+	}
+	return &pair{their, ourBase.With(variables, []*ours.Type{schema}), &k8slibrary.CostEstimator{SizeEstimator: sizeEstimator{decl}}, variables}
 }
 
 // newPairOf returns environments with variables that can be anything.
@@ -165,20 +175,26 @@ func (p *pair) compare(t testing.TB, expression string) (their, our string) {
 	return their, our
 }
 
+// TestGenerated compares expressions that are made at random: types, faults and costs. CEL_COUNT, CEL_SEED and CEL_WRONG make it
+// more, others, and more often wrong.
 func TestGenerated(t *testing.T) {
 	n := 2000
 	if testing.Short() {
 		n = 200
 	}
 	n = count(t, n)
-	g := NewGenerator(uint64(n))
+	g := NewGenerator(uint64(setting(t, "CEL_SEED", 16)))
+	g.Wrong = setting(t, "CEL_WRONG", g.Wrong)
 	g.Rows = slices.Concat(Standard, Optionals, Libraries)
-	env := ourBase()
+	stored, fresh := ourBase(), ourNew()
 	bad, wrong := 0, 0
 	var p *pair
 	for i := range n {
-		if i%50 == 0 {
-			p = newPair(t, env, g.Schema("Root", 4))
+		switch i % 100 {
+		case 0:
+			p = newPair(t, stored, g.Schema("Root", 4))
+		case 50:
+			p = newPair(t, fresh, g.Schema("Root", 4), true)
 		}
 		e := g.Expression(p.variables, nil, 1+g.IntN(6))
 		their, our := p.compare(t, e)

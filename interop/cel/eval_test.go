@@ -151,7 +151,7 @@ func theirText(v ref.Val) string {
 		}
 		return "[" + strings.Join(items, ", ") + "]"
 	}
-	return v.Type().TypeName()
+	return v.Type().TypeName() + theirOwn(v)
 }
 
 func doubleText(f float64) string {
@@ -187,7 +187,10 @@ func ourText(v ours.Value) string {
 	case ours.Map:
 		var entries []string
 		v.Entries(func(k, x ours.Value) bool {
-			entries = append(entries, ourText(k)+": "+ourText(v.Get(k)))
+			if k.Kind() == ours.String {
+				x = v.Get(k)
+			}
+			entries = append(entries, ourText(k)+": "+ourText(x))
 			return true
 		})
 		slices.Sort(entries)
@@ -206,6 +209,9 @@ func ourText(v ours.Value) string {
 			return "none"
 		}
 		return "some(" + ourText(o) + ")"
+	}
+	if s, ok := v.Ref().(fmt.Stringer); ok {
+		return v.Type().TypeName() + " " + s.String()
 	}
 	return v.Type().TypeName()
 }
@@ -339,4 +345,76 @@ func TestEvaluation(t *testing.T) {
 		}
 	}
 	t.Logf("%d evaluations, %d of them errors, %d differ", evaluated, failed, bad)
+}
+
+// TestUpstreamEvaluation evaluates every string of upstream's tests that is an expression, over variables of many kinds.
+func TestUpstreamEvaluation(t *testing.T) {
+	names := []string{"self", "x", "y", "z", "a", "b", "c", "l", "list", "map", "object", "oldObject", "request", "params", "str", "m", "v", "val", "val1", "val2", "intList", "i", "k"}
+	p := newPairOf(t, libraries(), names...)
+	g := NewGenerator(7)
+	expressions := conformance(t)
+	for _, path := range []string{
+		"github.com/google/cel-go/checker", "github.com/google/cel-go/parser", "github.com/google/cel-go/interpreter",
+		"github.com/google/cel-go/cel", "github.com/google/cel-go/ext", "github.com/google/cel-go/common", "k8s.io/apiserver/pkg/cel",
+		"k8s.io/apiserver/pkg/admission/plugin/cel", "k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel",
+	} {
+		expressions = append(expressions, texts(t, path)...)
+	}
+	evaluated, failed, bad := 0, 0, 0
+	for _, e := range expressions {
+		made, ok := p.programs(t, e)
+		if !ok {
+			continue
+		}
+		for range 3 {
+			evaluated++
+			their, our := map[string]any{}, make([]ours.Value, len(names))
+			for i, name := range names {
+				tree := anything(g, 3)
+				their[name], our[i] = tree, ours.Of(tree, nil)
+			}
+			theirAnswer, ourAnswer := made.evalBoth(their, our)
+			if strings.HasPrefix(ourAnswer, "error") {
+				failed++
+			}
+			if theirAnswer != ourAnswer {
+				if bad++; bad <= 15 {
+					t.Errorf("%s\nself %v x %v\ntheirs: %s\nours:   %s", e, their["self"], their["x"], theirAnswer, ourAnswer)
+				}
+				break
+			}
+		}
+	}
+	t.Logf("%d evaluations, %d of them errors, %d differ", evaluated, failed, bad)
+}
+
+// anything returns a tree of any form.
+func anything(g *Generator, depth int) any {
+	n := g.IntN(8)
+	if depth == 0 {
+		n %= 5
+	}
+	switch n {
+	case 0:
+		return nil
+	case 1:
+		return g.IntN(2) == 0
+	case 2:
+		return int64(g.IntN(9) - 3)
+	case 3:
+		return float64(g.IntN(9)) / 2
+	case 4:
+		return g.word()
+	case 5:
+		list := []any{}
+		for range g.IntN(4) {
+			list = append(list, anything(g, depth-1))
+		}
+		return list
+	}
+	m := map[string]any{}
+	for range g.IntN(5) {
+		m[string(rune('a'+g.IntN(6)))] = anything(g, depth-1)
+	}
+	return m
 }

@@ -292,10 +292,11 @@ func (g *Generator) fill(text string, bound map[string]*ours.Type, depth int) st
 
 // hole returns where the hole ends that a text begins with, -1 if the brace is one of a literal.
 func hole(text string) int {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ(),:"
 	end := strings.IndexByte(text, '}')
 	for i := 1; i < end; i++ {
 		c := text[i]
-		if !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '(' || c == ')' || c == ',' || c == ':') || c == ':' && i+1 < end && text[i+1] == ' ' {
+		if !strings.ContainsRune(letters, rune(c)) || c == ':' && i+1 < end && text[i+1] == ' ' {
 			return -1
 		}
 	}

@@ -173,12 +173,14 @@ func TestUpstreamTables(t *testing.T) {
 			}
 			all := allTypes("google.expr.proto3.test.TestAllTypes")
 			decls = append(decls, theirType(all))
-			set, err := base().Extend(environment.VersionedOptions{IntroducedVersion: version.MajorMinor(1, 0), EnvOptions: options, DeclTypes: decls})
+			set, err := base().Extend(environment.VersionedOptions{
+				IntroducedVersion: version.MajorMinor(1, 0), EnvOptions: options, DeclTypes: decls})
 			if err != nil {
 				t.Logf("%s: %v", c.expression, err)
 				continue
 			}
-			p := &pair{set.StoredExpressionsEnv(), env.With(c.variables, []*ours.Type{all}).Measured(nil, ""), &k8slibrary.CostEstimator{}, c.variables}
+			p := &pair{set.StoredExpressionsEnv(), env.With(c.variables, []*ours.Type{all}).Measured(nil, ""),
+				&k8slibrary.CostEstimator{}, c.variables}
 			total++
 			if their, our := p.compare(t, c.expression); their != our {
 				if bad++; bad <= 30 {

@@ -86,22 +86,26 @@ func conformance(t testing.TB) []string {
 // be anything, and once more over such that are nothing.
 func TestUpstreamTexts(t *testing.T) {
 	env := ourBase()
-	dyn := newPairOf(t, env, "self", "x", "y", "z", "a", "b", "c", "l", "list", "map", "object", "oldObject", "request", "params", "str", "m", "v")
+	dyn := newPairOf(t, env, strings.Fields("self x y z a b c l list map object oldObject request params str m v")...)
 	object := newPair(t, env, &ours.Type{Kind: ours.Object, Name: "Nothing", Fields: map[string]*ours.Field{}})
 	total, bad := 0, 0
 	sources := map[string][]string{"conformance": conformance(t)}
 	for _, path := range []string{
 		"github.com/google/cel-go/checker", "github.com/google/cel-go/parser", "github.com/google/cel-go/interpreter",
-		"github.com/google/cel-go/cel", "github.com/google/cel-go/ext", "github.com/google/cel-go/common", "k8s.io/apiserver/pkg/cel", "k8s.io/apiserver/pkg/admission/plugin/cel",
+		"github.com/google/cel-go/cel", "github.com/google/cel-go/ext", "github.com/google/cel-go/common",
+		"k8s.io/apiserver/pkg/cel", "k8s.io/apiserver/pkg/admission/plugin/cel",
 		"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel",
 	} {
 		sources[path] = texts(t, path)
 	}
 	for path, list := range sources {
-		for _, e := range list {
+		for i, e := range list {
+			if testing.Short() && i%20 > 0 {
+				continue
+			}
 			for _, p := range []*pair{dyn, object} {
 				total++
-				if their, our := p.compare(t, e); their != our && !strings.Contains(their, "Syntax error") {
+				if their, our := p.compare(t, e); their != our {
 					if bad++; bad <= 30 {
 						t.Errorf("%s: %s\ntheirs: %s\nours:   %s", path, e, brief(their), brief(our))
 					}

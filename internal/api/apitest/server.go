@@ -42,8 +42,6 @@ type Config struct {
 	WindowEvents int
 	// Bookmarks is the time between two bookmarks of a watch; 0 is a minute.
 	Bookmarks time.Duration
-	// StrictCRDs refuses definitions with rules that are not evaluated.
-	StrictCRDs bool
 	// Authorizer is asked before the default one.
 	Authorizer auth.Authorizer
 	// Admit has the admission plugins; nil: nobody changes or refuses a write.
@@ -126,7 +124,7 @@ func Start(t testing.TB, c Config) *Server {
 	s.API = api.New(api.Config{
 		Store: s.Store, Kinds: table, Catalog: s.Catalog,
 		Tokens: s.authn.Accounts, WhoseToken: s.authn.ByToken, Authorizer: s.authz,
-		Admit: c.Admit, AfterWrite: c.AfterWrite, Observer: &s.Watching, Bookmarks: c.Bookmarks, StrictCRDs: c.StrictCRDs,
+		Admit: c.Admit, AfterWrite: c.AfterWrite, Observer: &s.Watching, Bookmarks: c.Bookmarks,
 		Services: c.Services, Converters: c.Converters, ReadOnly: c.ReadOnly, Changed: func() {}, Log: slog.New(slog.DiscardHandler),
 	})
 	if c.Extend != nil {

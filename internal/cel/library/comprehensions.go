@@ -88,26 +88,32 @@ func fillExistsOne(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.E
 	c.Result = x.Call("_==_", x.Accumulator(), x.Literal(int64(1)))
 }
 
-// gather makes a step for all items, or for those of which the first of two arguments is true.
-func gather(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr, step *syntax.Expr) {
-	if c.Step = step; len(args) == 2 {
-		c.Step = x.Call("_?_:_", args[0], step, x.Accumulator())
+// when returns a step for all items, or for those of which the first of two arguments is true.
+func when(x *syntax.Expander, args []*syntax.Expr, step *syntax.Expr) *syntax.Expr {
+	if len(args) == 2 {
+		return x.Call("_?_:_", args[0], step, x.Accumulator())
 	}
-	c.Condition, c.Result = x.Literal(true), x.Accumulator()
+	return step
 }
 
-// fillList gathers values, fillMap values under the key of each, fillEntries maps.
+// gather makes what gathers in an empty list or map.
+func gather(x *syntax.Expander, c *syntax.Comprehension, empty *syntax.Expr) {
+	c.Init, c.Condition, c.Result = empty, x.Literal(true), x.Accumulator()
+}
+
+// fillList gathers values, fillMap values under the key of each, fillEntries maps. The step is made before the rest, as upstream
+// numbers them.
 func fillList(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr) {
-	c.Init = x.List()
-	gather(x, c, args, x.Call("_+_", x.Accumulator(), x.List(args[len(args)-1])))
+	c.Step = when(x, args, x.Call("_+_", x.Accumulator(), x.List(args[len(args)-1])))
+	gather(x, c, x.List())
 }
 
 func fillMap(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr) {
-	c.Init = x.Map()
-	gather(x, c, args, x.Call("cel.@mapInsert", x.Accumulator(), x.Ident(c.Var), args[len(args)-1]))
+	c.Step = when(x, args, x.Call("cel.@mapInsert", x.Accumulator(), x.Ident(c.Var), args[len(args)-1]))
+	gather(x, c, x.Map())
 }
 
 func fillEntries(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr) {
-	c.Init = x.Map()
-	gather(x, c, args, x.Call("cel.@mapInsert", x.Accumulator(), args[len(args)-1]))
+	c.Step = when(x, args, x.Call("cel.@mapInsert", x.Accumulator(), args[len(args)-1]))
+	gather(x, c, x.Map())
 }

@@ -93,7 +93,7 @@ func ExtLists() *cel.Library {
 	// Two functions have one implementation for all their types.
 	sortAll := cel.Function{Name: "sort", Unary: func(list cel.Value) cel.Value {
 		if list.Kind() != cel.List {
-			return cel.Failf("no such overload: sort")
+			return notSorted("sort", list)
 		}
 		return sorted(list, list)
 	}}
@@ -111,7 +111,7 @@ func ExtLists() *cel.Library {
 		Functions: []cel.Function{
 			{Name: "slice", Overloads: []cel.Overload{slice}},
 			// Upstream looks at no type before it flattens.
-			{Name: "flatten", Makes: true, Overloads: []cel.Overload{flat, flatInt},
+			{Name: "flatten", Makes: 2, Overloads: []cel.Overload{flat, flatInt},
 				Unary: flattenOnce, Binary: flatten},
 			sortAll, sortBy,
 			{Name: "lists.range", Overloads: []cel.Overload{span}},
@@ -228,10 +228,19 @@ func mayFlatten(args []cel.Node) (cel.Range, *cel.Range) {
 	return mayMake(float64(levels), args[0].Size())
 }
 
+// notSorted is the error of what is no list. What has functions of its own that upstream finds at run time says less.
+func notSorted(name string, v cel.Value) cel.Value {
+	switch v.Kind() {
+	case cel.String, cel.Timestamp, cel.Duration:
+		return noOverload()
+	}
+	return cel.Failf("no such overload: %s", name)
+}
+
 // sorted returns a list in the order of the keys of its items. Keys are of one type that has an order.
 func sorted(list, keys cel.Value) cel.Value {
 	if list.Kind() != cel.List || keys.Kind() != cel.List {
-		return cel.Failf("no such overload: @sortByAssociatedKeys")
+		return notSorted("@sortByAssociatedKeys", list)
 	}
 	n := list.Len()
 	switch {
@@ -271,13 +280,14 @@ func distinct(list cel.Value) cel.Value {
 		return cel.Fail(cel.ErrBudget)
 	}
 	var items []cel.Value
+	var c comparison
 	for i := range list.Len() {
 		item := list.At(i)
-		if !slices.ContainsFunc(items, func(seen cel.Value) bool { return same(item, seen) }) {
+		if !slices.ContainsFunc(items, func(seen cel.Value) bool { return c.same(item, seen) }) {
 			items = append(items, item)
 		}
 	}
-	return cel.ListValue(items)
+	return c.result(cel.ListValue(items))
 }
 
 // expandSortBy makes l.sortBy(x, key) of a list of keys: the list is the value of a variable that no expression can name, the
@@ -298,7 +308,9 @@ func expandSortBy(x *syntax.Expander, operand *syntax.Expr, args []*syntax.Expr)
 		Condition: x.Literal(true)}
 	keys.Step = x.Call("_+_", x.Accumulator(), x.List(args[1]))
 	keys.Result = x.Accumulator()
-	sorted := x.Member("@sortByAssociatedKeys", x.Ident(input), x.Fold(keys))
+	// The comprehension is made before the receiver, as upstream numbers them.
+	by := x.Fold(keys)
+	sorted := x.Member("@sortByAssociatedKeys", x.Ident(input), by)
 	return x.Fold(syntax.Comprehension{Range: x.List(), Var: unused, Accumulator: input, Init: operand, Condition: x.Literal(false),
 		Step: variable, Result: sorted}), nil
 }

@@ -35,6 +35,9 @@ func (f *namedFormat) Equal(other cel.Value) cel.Value {
 // Size is 1: formats have no length.
 func (f *namedFormat) Size() uint64 { return 1 }
 
+// String returns that name.
+func (f *namedFormat) String() string { return f.name }
+
 // The regular expressions of names, and of what else has a form.
 const (
 	label     = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"

@@ -304,7 +304,8 @@ func fixed(f float64, digits int) string {
 	if s, ok := special(f); ok {
 		return s
 	}
-	most := max(int(int16(digits)), -1)
+	// A float has no more digits than that.
+	most := min(max(int(int16(digits)), -1), 1100)
 	whole, fraction, _ := strings.Cut(strconv.FormatFloat(math.Abs(f), 'f', most, 64), ".")
 	var b strings.Builder
 	if f < 0 {

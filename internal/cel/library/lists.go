@@ -77,8 +77,40 @@ func mayInclude(args []cel.Node) (cel.Range, *cel.Range) {
 	return args[0].Size(), nil
 }
 
+// mostSteps is how many pairs of values a call may compare.
+const mostSteps = 4_000_000
+
+// comparison is many comparisons of one call.
+type comparison struct{ steps int64 }
+
 // same reports whether two values are equal; what cannot be compared is not.
-func same(a, b cel.Value) bool { return cel.Equal(a, b).Bool() }
+func (c *comparison) same(a, b cel.Value) bool {
+	if c.steps > mostSteps {
+		return false
+	}
+	left := mostSteps - c.steps
+	equal := cel.EqualWithin(a, b, &left).Bool()
+	c.steps = mostSteps - left
+	return equal
+}
+
+// has reports whether a list has an item.
+func (c *comparison) has(list, item cel.Value) bool {
+	for i := range list.Len() {
+		if c.same(item, list.At(i)) {
+			return true
+		}
+	}
+	return false
+}
+
+// result returns v, or that there was too much to compare.
+func (c *comparison) result(v cel.Value) cel.Value {
+	if c.steps > mostSteps {
+		return cel.Fail(cel.ErrBudget)
+	}
+	return v
+}
 
 // ordered reports whether values of v's kind have an order.
 func ordered(v cel.Value) bool {
@@ -139,27 +171,33 @@ func sumOf(list, zero cel.Value) cel.Value {
 }
 
 func indexOf(list, item cel.Value) cel.Value {
+	var c comparison
 	for i := range list.Len() {
-		if same(list.At(i), item) {
+		if c.same(list.At(i), item) {
 			return cel.IntOf(int64(i))
 		}
 	}
-	return cel.IntOf(-1)
+	return c.result(cel.IntOf(-1))
 }
 
 func lastIndexOf(list, item cel.Value) cel.Value {
+	var c comparison
 	for i := list.Len() - 1; i >= 0; i-- {
-		if same(list.At(i), item) {
+		if c.same(list.At(i), item) {
 			return cel.IntOf(int64(i))
 		}
 	}
-	return cel.IntOf(-1)
+	return c.result(cel.IntOf(-1))
 }
 
 // includesValue reports whether a list has an item, or whether what is no list is that item.
 func includesValue(v, item cel.Value) cel.Value {
 	if v.Kind() != cel.List {
-		return cel.BoolOf(same(v, item))
+		return cel.BoolOf(cel.Equal(v, item).Bool())
 	}
-	return cel.BoolOf(indexOf(v, item).Int() >= 0)
+	at := indexOf(v, item)
+	if at.Kind() == cel.Error {
+		return at
+	}
+	return cel.BoolOf(at.Int() >= 0)
 }

@@ -13,7 +13,7 @@ func Regex() *cel.Library {
 		{Name: "find", Cost: searched, Estimate: maySearch, Regex: find, Overloads: []cel.Overload{
 			more(member("string_find_string", s, s, s), compiled(find)),
 		}},
-		{Name: "findAll", Cost: searched, Estimate: maySearch, Regex: findAll, Overloads: []cel.Overload{
+		{Name: "findAll", Makes: 20, Cost: searched, Estimate: maySearch, Regex: findAll, Overloads: []cel.Overload{
 			more(member("string_find_all_string", cel.ListOf(s), s, s), compiled(findAll)),
 			more(member("string_find_all_string_int", cel.ListOf(s), s, s, cel.IntType), compiled(findAll)),
 		}},

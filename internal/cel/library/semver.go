@@ -39,6 +39,15 @@ func (v *version) Equal(other cel.Value) cel.Value {
 // Size is 1: versions have no length.
 func (v *version) Size() uint64 { return 1 }
 
+// String returns the version without the name of a build.
+func (v *version) String() string {
+	s := fmt.Sprintf("%d.%d.%d", v.major, v.minor, v.patch)
+	for i, st := range v.before {
+		s += map[bool]string{true: "-", false: "."}[i == 0] + cmp.Or(st.text, strconv.FormatUint(st.number, 10))
+	}
+	return s
+}
+
 // compare returns -1, 0 or 1.
 func (v *version) compare(o *version) int {
 	if c := cmp.Or(cmp.Compare(v.major, o.major), cmp.Compare(v.minor, o.minor), cmp.Compare(v.patch, o.patch)); c != 0 {

@@ -23,24 +23,29 @@ func Sets() *cel.Library {
 	return &cel.Library{Name: "cel.lib.ext.sets", Functions: []cel.Function{
 		row("contains", 1, setContains),
 		row("intersects", 1, func(a, b cel.Value) cel.Value {
+			var c comparison
 			for i := range a.Len() {
-				if indexOf(b, a.At(i)).Int() >= 0 {
+				if c.has(b, a.At(i)) {
 					return cel.True
 				}
 			}
-			return cel.False
+			return c.result(cel.False)
 		}),
 		row("equivalent", 2, func(a, b cel.Value) cel.Value {
-			return cel.BoolOf(setContains(a, b).Bool() && setContains(b, a).Bool())
+			if v := setContains(a, b); v != cel.True {
+				return v
+			}
+			return setContains(b, a)
 		}),
 	}}
 }
 
 // setContains reports whether all items of b are in a.
 func setContains(a, b cel.Value) cel.Value {
+	var c comparison
 	for i := range b.Len() {
-		if indexOf(a, b.At(i)).Int() < 0 {
-			return cel.False
+		if !c.has(a, b.At(i)) {
+			return c.result(cel.False)
 		}
 	}
 	return cel.True

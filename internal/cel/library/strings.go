@@ -190,7 +190,7 @@ func Strings() *cel.Library {
 			Overloads: []cel.Overload{one(member("string_lower_ascii", s, s), ascii('A', 'Z', 'a'-'A'))}},
 		{Name: "upperAscii", Cost: walked, Estimate: mayCopy,
 			Overloads: []cel.Overload{one(member("string_upper_ascii", s, s), ascii('a', 'z', 'A'-'a'))}},
-		{Name: "replace", Makes: true, Cost: walkedTwice, Estimate: mayReplace, Overloads: []cel.Overload{
+		{Name: "replace", Makes: 2, Cost: walkedTwice, Estimate: mayReplace, Overloads: []cel.Overload{
 			more(member("string_replace_string_string", s, s, s, s), func(a []cel.Value) cel.Value {
 				return replaced(a[0].Str(), a[1].Str(), a[2].Str(), -1)
 			}),
@@ -220,9 +220,9 @@ func Strings() *cel.Library {
 			Overloads: []cel.Overload{one(member("string_trim", s, s), func(v cel.Value) cel.Value {
 				return cel.StringOf(strings.TrimSpace(v.Str()))
 			})}},
-		{Name: "format", Makes: true, Overloads: []cel.Overload{formatRow()}},
+		{Name: "format", Makes: 10, Overloads: []cel.Overload{formatRow()}},
 		{Name: "strings.quote", Overloads: []cel.Overload{quoteRow()}},
-		{Name: "join", Makes: true, Cost: joined, Estimate: mayJoin, Overloads: []cel.Overload{
+		{Name: "join", Makes: 1, Cost: joined, Estimate: mayJoin, Overloads: []cel.Overload{
 			one(member("list_join", s, list), func(v cel.Value) cel.Value { return join(v, "") }),
 			two(member("list_join_string", s, list, s), func(v, between cel.Value) cel.Value { return join(v, between.Str()) }),
 		}},

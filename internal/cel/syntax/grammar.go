@@ -10,14 +10,21 @@ import (
 // The idea: what upstream says of a faulty text follows from its grammar and from how the generator of its parser, ANTLR 4, looks
 // ahead and recovers. So the grammar is a table here, and the thorough parser does with it what a generated parser does: recover.go
 // goes through the elements of rules, predict.go looks ahead in the network of states that is made of them.
+//
+// A rule of left recursion, as calc: unary | calc + calc, cannot be read as it is written: its function would call itself before it
+// has read anything. So it is a loop: a first operand, then turns of an operator and another operand, and each turn makes what was
+// read before its first part. Which operators the second operand may have is told by a precedence: calc is called with 2 behind a
+// plus, so it leaves another plus to its caller, but takes a times.
 
 // set is a set of kinds of tokens; nothing is the member that says that a rule may end.
 type set uint64
 
 const nothing set = 1 << 63
 
+// has says that a kind is in the set.
 func (s set) has(k kind) bool { return s&(1<<k) != 0 }
 
+// setOf returns the set of some kinds.
 func setOf(kinds ...kind) (s set) {
 	for _, k := range kinds {
 		s |= 1 << k
@@ -66,17 +73,17 @@ const (
 	rules
 )
 
-// act says what an element of a rule is.
+// act says what an element of a rule is: (…)? and the like.
 type act uint8
 
 const (
 	match    act = iota // a token of a set
 	call                // another rule
 	sequence            // parts, one after another
-	choice              // one of the parts
-	option              // the parts, or nothing
-	star                // the parts, any number of times
-	repeat              // the parts, once or more often
+	choice              // one of the parts: a | b
+	option              // the parts, or nothing: (…)?
+	star                // the parts, any number of times: (…)*
+	repeat              // the parts, once or more often: (…)+
 	grow                // in a rule of left recursion: what was read becomes the first part of what follows
 )
 
@@ -108,23 +115,37 @@ type element struct {
 	state, back *state // of the network: where the element begins, and where its loop goes back
 }
 
+// The functions below make elements, so that the table reads as a grammar does.
+
+// tok is a token of one of several kinds.
 func tok(s slot, kinds ...kind) element { return element{act: match, slot: s, set: setOf(kinds...)} }
-func to(r rule) element                 { return element{act: call, rule: r} }
+
+// to is a rule, toLevel one of left recursion whose parts need a precedence.
+func to(r rule) element { return element{act: call, rule: r} }
 func toLevel(r rule, level int8) element {
 	return element{act: call, rule: r, level: level}
 }
+
+// alt is an alternative, or a rule; choose is one of several.
 func alt(f form, parts ...element) element { return element{act: sequence, form: f, parts: parts} }
 func choose(parts ...element) element      { return element{act: choice, parts: parts} }
-func maybe(parts ...element) element       { return element{act: option, plain: true, parts: parts} }
-func many(parts ...element) element        { return element{act: star, parts: parts} }
-func plainMany(parts ...element) element   { return element{act: star, plain: true, parts: parts} }
-func growTo(f form, level int8) element    { return element{act: grow, form: f, level: level} }
 
-// grammarTable returns the rules. The order of alternatives matters: of several that fit, the first is taken.
+// maybe is (…)?, many (…)*, plainMany one whose turns one token tells.
+func maybe(parts ...element) element     { return element{act: option, plain: true, parts: parts} }
+func many(parts ...element) element      { return element{act: star, parts: parts} }
+func plainMany(parts ...element) element { return element{act: star, plain: true, parts: parts} }
+
+// growTo begins a turn that has what was read as its first part.
+func growTo(f form, level int8) element { return element{act: grow, form: f, level: level} }
+
+// grammarTable returns the rules. The order of alternatives matters: of several that fit, the first is taken. In comments stands
+// what is left out in the table.
 func grammarTable() [rules]element {
-	pointName := []element{maybe(tok(toDot, dot)), tok(toID, identifier)}
-	args := []element{tok(toOp, openParen), maybe(to(ruleExprList)), tok(toNothing, closeParen)}
-	inits := func(open kind, list rule, closing kind) []element {
+	pointName := func() []element { return []element{maybe(tok(toDot, dot)), tok(toID, identifier)} } // .a
+	args := func() []element {                                                                        // (a, b)
+		return []element{tok(toOp, openParen), maybe(to(ruleExprList)), tok(toNothing, closeParen)}
+	}
+	inits := func(open kind, list rule, closing kind) []element { // [a, b,]
 		return []element{tok(toOp, open), maybe(to(list)), maybe(tok(toNothing, comma)), tok(toNothing, closing)}
 	}
 	pair := func(key rule) []element { return []element{to(key), tok(toSep, colon), to(ruleExpr)} }
@@ -138,8 +159,10 @@ func grammarTable() [rules]element {
 		ruleExpr:  alt(formExpr, to(ruleOr), maybe(tok(toOp, question), to(ruleOr), tok(toNothing, colon), to(ruleExpr))),
 		ruleOr:    alt(formOr, to(ruleAnd), plainMany(tok(toSep, or), to(ruleAnd))),
 		ruleAnd:   alt(formAnd, to(ruleRelation), plainMany(tok(toSep, and), to(ruleRelation))),
+		// relation: calc | relation < relation
 		ruleRelation: alt(formRelation, to(ruleCalc), many(growTo(formRelation, 1),
 			tok(toOp, less, lessEquals, greaterEquals, greater, equals, notEquals, in), toLevel(ruleRelation, 2))),
+		// calc: unary | calc * calc | calc + calc
 		ruleCalc: alt(formCalc, to(ruleUnary), many(choose(
 			alt(0, growTo(formCalc, 2), tok(toOp, starSign, slash, percent), toLevel(ruleCalc, 3)),
 			alt(0, growTo(formCalc, 1), tok(toOp, plus, minus), toLevel(ruleCalc, 2))))),
@@ -147,20 +170,22 @@ func grammarTable() [rules]element {
 			alt(formMember, to(ruleMember)),
 			alt(formNot, manyOps(exclam, true), to(ruleMember)),
 			alt(formNegate, manyOps(minus, false), to(ruleMember)))),
+		// member: primary | member.a | member.a(b) | member[a]
 		ruleMember: alt(formMember, to(rulePrimary), many(choose(
 			alt(0, growTo(formSelect, 3), tok(toOp, dot), maybe(tok(toOpt, question)), to(ruleEscapeIdent)),
-			alt(0, append([]element{growTo(formMemberCall, 2), tok(toNothing, dot), tok(toID, identifier)}, args...)...),
+			alt(0, slices.Concat([]element{growTo(formMemberCall, 2), tok(toNothing, dot), tok(toID, identifier)}, args())...),
 			alt(0, growTo(formIndex, 1), tok(toOp, openBracket), maybe(tok(toOpt, question)), to(ruleExpr),
 				tok(toNothing, closeBracket))))),
 		rulePrimary: alt(formPrimary, choose(
-			alt(formIdent, pointName...),
-			alt(formCall, slices.Concat(pointName, args)...),
+			alt(formIdent, pointName()...),
+			alt(formCall, slices.Concat(pointName(), args())...),
 			alt(formNested, tok(toNothing, openParen), to(ruleExpr), tok(toNothing, closeParen)),
 			alt(formList, inits(openBracket, ruleListInit, closeBracket)...),
 			alt(formMap, inits(openBrace, ruleMapInits, closeBrace)...),
-			alt(formMessage, slices.Concat(pointName, []element{plainMany(tok(toNothing, dot), tok(toNothing, identifier))},
+			alt(formMessage, slices.Concat(pointName(), []element{plainMany(tok(toNothing, dot), tok(toNothing, identifier))},
 				inits(openBrace, ruleFieldInits, closeBrace))...),
 			alt(formPrimary, to(ruleLiteral)))),
+		// What stands between parentheses and braces: a, b; a, ?b; a: b, ?c: d.
 		ruleExprList:   alt(formExprList, to(ruleExpr), plainMany(tok(toNothing, comma), to(ruleExpr))),
 		ruleListInit:   alt(formListInit, to(ruleOptExpr), another(to(ruleOptExpr))),
 		ruleFieldInits: alt(formFieldInits, append(pair(ruleField), another(pair(ruleField)...))...),
@@ -214,7 +239,7 @@ type edge struct {
 	returns bool
 }
 
-// theGrammar returns the grammar, which is made once and never changed.
+// theGrammar returns the grammar, which is made once, by the first faulty text, and never changed.
 var theGrammar = sync.OnceValue(func() *grammar {
 	g := &grammar{rules: grammarTable()}
 	for r := range rules {
@@ -241,12 +266,14 @@ var theGrammar = sync.OnceValue(func() *grammar {
 // growing says that a rule is one of left recursion.
 func (g *grammar) growing(r rule) bool { return r == ruleRelation || r == ruleCalc || r == ruleMember }
 
+// state returns a new state.
 func (g *grammar) state(k stateKind, r rule) *state {
 	s := &state{kind: k, rule: r, number: len(g.states)}
 	g.states = append(g.states, s)
 	return s
 }
 
+// join adds an edge at no cost.
 func (g *grammar) join(from, to *state) { from.edges = append(from.edges, edge{to: to}) }
 
 // all makes the states of parts that follow each other and lead to a state, and returns the first.

@@ -78,6 +78,7 @@ func (l *lexer) next(start int32) token {
 	return token{k, start, stop}
 }
 
+// scan returns the kind of a token, and where it ends.
 func (l *lexer) scan(i int32) (kind, int32) {
 	c, then := l.at(i), l.at(i+1)
 	switch {
@@ -275,6 +276,7 @@ func (l *lexer) escape(i int32) (int32, bool) {
 	return i + 1, true
 }
 
+// The classes of runes. All of them are of ASCII: other runes stand in strings and comments only.
 func isSpace(r rune) bool { return r == ' ' || r == '\t' || r == '\r' || r == '\n' || r == '\f' }
 func isDigit(r rune) bool { return r >= '0' && r <= '9' }
 func isHex(r rune) bool   { return isDigit(r) || r >= 'a' && r <= 'f' || r >= 'A' && r <= 'F' }
@@ -282,8 +284,9 @@ func isLetter(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '_'
 }
 
-// reserved are the names that no variable and no function may have.
+// reserved are the names of IsReserved.
 var reserved = []string{"as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop",
 	"package", "namespace", "null", "return", "true", "var", "void", "while"}
 
-func isReserved(name string) bool { return slices.Contains(reserved, name) }
+// IsReserved reports whether a name is one that no variable and no function may have.
+func IsReserved(name string) bool { return slices.Contains(reserved, name) }

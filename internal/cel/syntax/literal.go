@@ -34,6 +34,7 @@ func number(f form, sign, digits string) (any, error) {
 	return n, nil
 }
 
+// What can be wrong with the escapes of a string that the lexer took.
 var (
 	errUnescape = errors.New("unable to unescape string")
 	errRune     = errors.New("invalid unicode code point")

@@ -14,8 +14,10 @@ import (
 type stack struct {
 	links []link // by number of the state; none is the empty stack
 	id    int
+	above []*stack // those that are one state on this one
 }
 
+// link is a state on a stack.
 type link struct {
 	state *state
 	below *stack
@@ -34,69 +36,130 @@ type config struct {
 	kept bool
 }
 
-// configKey tells configs apart whose stacks are merged.
-type configKey struct {
-	state *state
-	alt   int
-	level int8
+// same says that two configs are one but for their stacks, which are merged.
+func (c *config) same(d *config) bool {
+	return c.state == d.state && c.alt == d.alt && c.level == d.level
 }
 
 // configs is a set of them in the order of adding.
 type configs struct {
-	list  []config
-	index map[configKey]int
+	list []config
+	// of finds the first config of a state, and next the next one of the same state; both are indices and one more.
+	of   []int32
+	next []int32
 }
 
 // busyKey tells places apart that were passed already.
 type busyKey struct {
-	configKey
+	state *state
+	alt   int
+	level int8
 	stack *stack
 	kept  bool
 }
 
-// predictor makes one prediction.
+// predictor makes the predictions of a text: those without callers, or those with them.
 type predictor struct {
-	p      *thorough
-	full   bool // with the real callers
-	stacks map[link]*stack
-	sets   map[string]*stack
-	merged map[[2]*stack]*stack
-	empty  *stack
-	at     *state // of the decision
+	p       *thorough
+	full    bool // with the real callers
+	stacks  int  // how many there are
+	sets    map[string]*stack
+	merged  map[[2]*stack]*stack
+	empty   *stack
+	at      *state // of the decision
+	starts  map[startKey]*step
+	known   map[string]*step
+	nowhere *step // behind a token that does not fit
 }
 
-// effortLimit bounds the configs that predictions of one text may follow.
-const effortLimit = 20_000_000
+// startKey tells apart how predictions begin.
+type startKey struct {
+	at    *state
+	level int8
+}
+
+// step is where a prediction without callers has come to. What follows depends on nothing but the next token, so it is kept.
+type step struct {
+	configs  *configs
+	alt      int // the only one that is left
+	conflict bool
+	next     [bad]*step
+}
+
+// newPredictor returns a predictor of a text.
+func newPredictor(p *thorough, full bool) *predictor {
+	return &predictor{p: p, full: full, sets: map[string]*stack{}, merged: map[[2]*stack]*stack{}, empty: &stack{},
+		starts: map[startKey]*step{}, known: map[string]*step{}, nowhere: &step{}}
+}
 
 // predict returns the number of the alternative to take at a decision, from 1; 0 with p.failed set if none fits.
 func (p *thorough) predict(at *state) int {
-	x := &predictor{p: p, at: at, stacks: map[link]*stack{}, sets: map[string]*stack{}, merged: map[[2]*stack]*stack{}, empty: &stack{}}
+	p.predictor.at = at
 	start := p.pos
 	defer func() { p.pos = start }()
-	return x.run(start)
+	return p.predictor.run(start)
 }
 
 // run predicts without callers, and with them where that is not enough.
 func (x *predictor) run(start int) int {
-	now := x.begin(x.empty)
-	if x.at.grows {
-		now = x.filter(now)
-	}
-	for !x.p.stopped {
+	for now := x.start(); !x.p.stopped; {
 		t := x.p.peek()
-		next := x.reach(now, t)
+		next := now.next[t]
 		if next == nil {
-			return x.none(now, start, x.p.pos)
+			next = x.step(x.reach(now.configs, t))
+			now.next[t] = next
 		}
-		alt := next.unique()
-		conflict := alt == 0 && next.conflicts()
-		if alt != 0 || conflict {
-			return x.accept(next, conflict, start)
+		switch {
+		case next == x.nowhere:
+			return x.none(now.configs, start, x.p.pos)
+		case next.alt != 0 || next.conflict:
+			return x.accept(next.configs, next.conflict, start)
 		}
 		now = next
 		x.p.skip(t)
 	}
 	return 0
+}
+
+// start returns the first step of a prediction.
+func (x *predictor) start() *step {
+	k := startKey{at: x.at}
+	if x.at.grows {
+		k.level = x.p.levels[len(x.p.levels)-1]
+	}
+	found := x.starts[k]
+	if found == nil {
+		c := x.begin(x.empty)
+		if x.at.grows {
+			c = x.filter(c)
+		}
+		found = &step{configs: c}
+		x.starts[k] = found
+	}
+	return found
+}
+
+// step returns the step that is at a set of places.
+func (x *predictor) step(c *configs) *step {
+	if c == nil {
+		return x.nowhere
+	}
+	key := []byte{byte(x.at.number), byte(x.at.number >> 8)}
+	for _, f := range c.list {
+		for _, n := range []int{f.state.number, f.stack.id, f.alt, int(f.level), min(f.outer, 1)} {
+			key = append(key, byte(n), byte(n>>8), byte(n>>16))
+		}
+		if f.kept {
+			key = append(key, 'k')
+		}
+	}
+	found := x.known[string(key)]
+	if found == nil {
+		found = &step{configs: c, alt: c.unique()}
+		found.conflict = found.alt == 0 && c.conflicts()
+		x.known[string(key)] = found
+	}
+	return found
 }
 
 // accept decides where one alternative is left or several are in conflict: by their precedence, or by the callers.
@@ -109,14 +172,16 @@ func (x *predictor) accept(c *configs, conflict bool, start int) int {
 		x.p.fail(noViable, start, start)
 		return 0
 	}
-	x.full = true
-	x.p.pos = start
+	at := x.at
+	x = x.p.called
+	x.at, x.p.pos = at, start
+	// Looking begins anew, at the same token.
 	now := x.begin(x.callers(x.p.frame))
 	for !x.p.stopped {
 		t := x.p.peek()
 		next := x.reach(now, t)
 		if next == nil {
-			// Upstream goes back before it looks which token does not fit, so it names the first.
+			// Upstream goes back before it looks which token does not fit, so it names the first, unlike without callers.
 			return x.none(now, start, start)
 		}
 		if alt := next.unique(); alt != 0 {
@@ -154,6 +219,7 @@ func (x *predictor) allowed(c *configs) (alts []int, leveled bool) {
 	return alts, leveled
 }
 
+// allows says that a precedence is allowed in the rule that is being read.
 func (x *predictor) allows(level int8) bool { return level >= x.p.levels[len(x.p.levels)-1] }
 
 // none returns the first alternative that had come to the end of its rule before the token that does not fit, so that what
@@ -177,15 +243,18 @@ func (x *predictor) none(c *configs, start, offending int) int {
 
 // callers returns the stack of the rules that are being read.
 func (x *predictor) callers(f *frame) *stack {
-	if f.parent == nil {
+	switch {
+	case f.parent == nil:
 		return x.empty
+	case f.stack == nil:
+		f.stack = x.push(f.invoking.edges[0].to, x.callers(f.parent))
 	}
-	return x.push(f.invoking.edges[0].to, x.callers(f.parent))
+	return f.stack
 }
 
 // begin returns the places at which the alternatives begin.
 func (x *predictor) begin(s *stack) *configs {
-	c := &configs{index: map[configKey]int{}}
+	c := x.configs()
 	for i, e := range x.at.edges {
 		x.close(config{state: e.to, alt: i + 1, stack: s}, c, map[busyKey]bool{}, true, false, 0)
 	}
@@ -195,7 +264,7 @@ func (x *predictor) begin(s *stack) *configs {
 // filter drops what the loop of a rule of left recursion need not try: turns of a precedence that is not allowed, and leaving the
 // rule to do outside what a turn does inside.
 func (x *predictor) filter(c *configs) *configs {
-	out := &configs{index: map[configKey]int{}}
+	out := x.configs()
 	first := map[*state]*stack{}
 	for _, f := range c.list {
 		if f.alt == 1 && (f.level == 0 || x.allows(f.level)) {
@@ -213,7 +282,7 @@ func (x *predictor) filter(c *configs) *configs {
 
 // reach returns the places behind a token, nil if there are none.
 func (x *predictor) reach(c *configs, t kind) *configs {
-	moved := &configs{index: map[configKey]int{}}
+	moved := x.configs()
 	var stopped []config
 	for _, f := range c.list {
 		if f.state.kind == stateStop {
@@ -229,9 +298,10 @@ func (x *predictor) reach(c *configs, t kind) *configs {
 			}
 		}
 	}
+	// If one alternative is left, it does not matter where it leads.
 	out := moved
 	if stopped != nil || t == end || moved.unique() == 0 {
-		out = &configs{index: map[configKey]int{}}
+		out = x.configs()
 		busy := map[busyKey]bool{}
 		for _, f := range moved.list {
 			x.close(f, out, busy, false, t == end, 0)
@@ -251,8 +321,9 @@ func (x *predictor) reach(c *configs, t kind) *configs {
 	return out
 }
 
+// onlyStopped returns the places of a set that are at the end of their rule: at the end of the text nothing else is left.
 func (x *predictor) onlyStopped(c *configs) *configs {
-	out := &configs{index: map[configKey]int{}}
+	out := x.configs()
 	for _, f := range c.list {
 		if f.state.kind == stateStop {
 			x.add(out, f)
@@ -261,21 +332,19 @@ func (x *predictor) onlyStopped(c *configs) *configs {
 	return out
 }
 
+// anyStopped says that some place is at the end of its rule.
 func (c *configs) anyStopped() bool {
 	return slices.ContainsFunc(c.list, func(f config) bool { return f.state.kind == stateStop })
 }
 
 // close adds the places to which a place leads at no cost. Behind the end of a rule it goes on where a stack says; an empty stack
 // ends there with callers, and leads to every use of the rule without. The depth counts rules that were entered: precedence is of
-// the decision's rule only, which is at depth 0.
+// the decision's rule only, which is at depth 0. (Going back to a caller by a stack does not change the depth, so a caller's
+// precedence is measured by that of the rule that is being read; ANTLR in other languages counts there.)
 func (x *predictor) close(f config, out *configs, busy map[busyKey]bool, leveling, atEnd bool, depth int) {
 	todo := []config{f}
 	for len(todo) > 0 {
 		f, todo = todo[len(todo)-1], todo[:len(todo)-1]
-		if x.p.effort++; x.p.effort > effortLimit {
-			x.p.stopped = true
-			return
-		}
 		if f.state.kind == stateStop {
 			if f.stack != x.empty {
 				for _, l := range f.stack.links {
@@ -333,7 +402,7 @@ func (x *predictor) leave(f config, out *configs, busy map[busyKey]bool, levelin
 
 // passed says that a place was passed already, and marks it.
 func (x *predictor) passed(busy map[busyKey]bool, f config) bool {
-	k := busyKey{configKey{f.state, f.alt, f.level}, f.stack, f.kept}
+	k := busyKey{f.state, f.alt, f.level, f.stack, f.kept}
 	seen := busy[k]
 	busy[k] = true
 	return seen
@@ -353,29 +422,34 @@ func (x *predictor) loopsOutside(f config) bool {
 	return true
 }
 
+// configs returns an empty set.
+func (x *predictor) configs() *configs { return &configs{of: make([]int32, len(x.p.g.states))} }
+
 // add adds a place to a set; the stacks of places that are otherwise the same are merged.
 func (x *predictor) add(c *configs, f config) {
-	k := configKey{f.state, f.alt, f.level}
-	i, ok := c.index[k]
-	if !ok {
-		c.index[k] = len(c.list)
-		c.list = append(c.list, f)
-		return
+	for i := c.of[f.state.number]; i != 0; i = c.next[i-1] {
+		if old := &c.list[i-1]; old.same(&f) {
+			old.outer = max(old.outer, f.outer)
+			old.kept = old.kept || f.kept
+			old.stack = x.merge(old.stack, f.stack)
+			return
+		}
 	}
-	old := &c.list[i]
-	old.outer = max(old.outer, f.outer)
-	old.kept = old.kept || f.kept
-	old.stack = x.merge(old.stack, f.stack)
+	c.list = append(c.list, f)
+	c.next = append(c.next, c.of[f.state.number])
+	c.of[f.state.number] = int32(len(c.list))
 }
 
 // push returns a stack with a state on it.
 func (x *predictor) push(s *state, below *stack) *stack {
-	l := link{s, below}
-	found := x.stacks[l]
-	if found == nil {
-		found = &stack{links: []link{l}, id: len(x.stacks) + len(x.sets) + 1}
-		x.stacks[l] = found
+	for _, above := range below.above {
+		if above.links[0].state == s {
+			return above
+		}
 	}
+	x.stacks++
+	found := &stack{links: []link{{s, below}}, id: x.stacks}
+	below.above = append(below.above, found)
 	return found
 }
 
@@ -392,13 +466,15 @@ func (x *predictor) several(links []link) *stack {
 	}
 	found := x.sets[string(key)]
 	if found == nil {
-		found = &stack{links: links, id: len(x.stacks) + len(x.sets) + 1}
+		x.stacks++
+		found = &stack{links: links, id: x.stacks}
 		x.sets[string(key)] = found
 	}
 	return found
 }
 
-// merge returns the stacks of both. Without callers the empty stack is any stack, and so takes the others in.
+// merge returns the stacks of both. Without callers the empty stack is any stack, and so takes the others in; with them it is lost
+// beside others, as it is in ANTLR for Go.
 func (x *predictor) merge(a, b *stack) *stack {
 	switch {
 	case a == b:
@@ -409,6 +485,7 @@ func (x *predictor) merge(a, b *stack) *stack {
 		}
 		return a
 	}
+	// Links are in the order of their states, so that equal sets are found to be equal.
 	k := [2]*stack{a, b}
 	if found := x.merged[k]; found != nil {
 		return found
@@ -496,17 +573,16 @@ func (c *configs) conflicts() bool {
 
 // viable returns the alternative that is the first at every place, 0 if it is not the same everywhere.
 func (c *configs) viable() int {
-	found := uint64(0)
-	for _, alts := range c.alternatives() {
-		first := alts & -alts
-		if found != 0 && first != found {
+	first := c.list[0].alt
+	for _, f := range c.list {
+		first = min(first, f.alt)
+	}
+	for _, f := range c.list {
+		if f.alt != first && !slices.ContainsFunc(c.list, func(g config) bool {
+			return g.alt == first && g.state == f.state && g.stack == f.stack
+		}) {
 			return 0
 		}
-		found = first
 	}
-	alt := 0
-	for ; found > 1; found >>= 1 {
-		alt++
-	}
-	return alt
+	return first
 }
