@@ -214,7 +214,12 @@ func checkValidatingPolicy(v *kinds.Visit) {
 		}
 	}
 	if len(annotations) > maxAuditAnnotations {
-		v.Add(field.Invalid(v.Path("auditAnnotations"), annotations, "must not have more than 20 auditAnnotations"))
+		// They are shown by upstream's names of the fields in Go.
+		shown := make([]any, len(annotations))
+		for i, a := range annotations {
+			shown[i] = map[string]any{"Key": tree.Text(a, "key"), "ValueExpression": tree.Text(a, "valueExpression")}
+		}
+		v.Add(field.Invalid(v.Path("auditAnnotations"), shown, "must not have more than 20 auditAnnotations"))
 	}
 	checkDistinct(v, "auditAnnotations", "key")
 	checkPolicyExpressions(v)
