@@ -241,6 +241,70 @@ var layers = map[string]map[string]string{
 	"internal/discovery":   {"internal/kinds": "built-in kinds are shown from their table", "internal/openapi": "documents of other servers are merged into ours", "internal/request": "the Accept header chooses the form", "internal/status": "refusals", "internal/tree": "schemas of definitions are trees"},
 	"internal/audit":       {"internal/field": "a rule names API groups", "internal/request": "rules and events tell of requests and users", "internal/status": "an event has the Status of its answer", "internal/tree": "a policy is a file in YAML"},
 	"internal/auth":        {"internal/field": "a service account's name obeys the rules for names", "internal/request": "it finds users and judges what they ask for", "internal/status": "a refusal is a 401 or a 403", "internal/tree": "its configuration is YAML"},
+	"internal/strategy": {
+		"internal/cel":        "an expression is of a type",
+		"internal/expression": "expressions of policies compile",
+		"internal/field":      "what is wrong with an object is errors of fields",
+		"internal/kinds":      "rules belong to types, strategies to kinds",
+		"internal/quantity":   "resources are quantities",
+		"internal/schema":     "definitions have defaults",
+		"internal/selector":   "selectors select labels",
+		"internal/tree":       "objects are trees",
+	},
+	"internal/schema": {
+		"internal/cel":         "rules of schemas are expressions",
+		"internal/cel/library": "they call its functions",
+		"internal/cel/syntax":  "some names are reserved",
+		"internal/field":       "what is wrong with an object is errors of fields",
+		"internal/fieldset":    "a schema says how its fields are owned",
+		"internal/tree":        "schemas are trees, and are asked about trees",
+	},
+	"internal/fieldset": {
+		"internal/tree": "objects are trees",
+	},
+	"internal/patch": {
+		"internal/fieldset": "apply counts who owns which fields",
+		"internal/kinds":    "strategic merge follows the types of kinds",
+		"internal/status":   "a patch that cannot be applied is a 4xx",
+		"internal/tree":     "patches are trees that change trees",
+	},
+	"internal/store": {
+		"internal/tree": "an object is encoded once, when it is written",
+	},
+	"internal/journal": {
+		"internal/store": "it keeps the commits of a store",
+	},
+	"internal/etcd": {
+		"internal/etcd/wire": "etcd is spoken to in its messages",
+		"internal/store":     "it keeps the writes of a store",
+	},
+	"internal/openapi": {
+		"internal/tree": "documents are trees",
+	},
+	"internal/managed": {
+		"internal/fieldset": "an entry has a set of fields",
+		"internal/patch":    "who owns what after a write is its matter",
+		"internal/tree":     "objects are trees",
+	},
+	"internal/discovery": {
+		"internal/kinds":   "built-in kinds are shown from their table",
+		"internal/openapi": "documents of other servers are merged into ours",
+		"internal/request": "the Accept header chooses the form",
+		"internal/status":  "refusals",
+		"internal/tree":    "schemas of definitions are trees",
+	},
+	"internal/audit": {
+		"internal/field":   "a rule names API groups",
+		"internal/request": "rules and events tell of requests and users",
+		"internal/status":  "an event has the Status of its answer",
+		"internal/tree":    "a policy is a file in YAML",
+	},
+	"internal/auth": {
+		"internal/field":   "a service account's name obeys the rules for names",
+		"internal/request": "it finds users and judges what they ask for",
+		"internal/status":  "a refusal is a 401 or a 403",
+		"internal/tree":    "its configuration is YAML",
+	},
 	"internal/allocator": {
 		"internal/field": "addresses have a form", "internal/status": "refusals", "internal/store": "stored services say what is taken", "internal/strategy": "what of a service's addresses goes together",
 		"internal/tree": "services are trees",

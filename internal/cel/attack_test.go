@@ -43,6 +43,10 @@ var attacks = []string{
 	"self.l.all(x, self.s.matches('((a{0,10}){0,10}){0,9}b'))",
 	"self.l.all(x, 'a'.matches('((((a{1,9}){1,9}){1,9}))' + string(x)))",
 	"self.t.all(x, self.s.matches(x + '.*'))",
+	"self.l.all(x, 'a'.matches(string(x) + '(?:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa){1000}') || true)",
+	"self.l.all(x, self.s.substring(0, 10000).matches('(a?){1000}a') || true)",
+	"self.l.all(x, 'aaaaaaaaaaaaaaaaaaaaaaaaaaaa'.matches('(a?){1000}b') || true)",
+	"self.l.all(x, self.t.all(y, y.matches('((t|e|x|t){0,100} ?){0,10}z') || true))",
 	// Structures that are larger than their cost.
 	"[0].map(x, self.l + self.l).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).all(x, x == x)",
 	"[0].map(x, self.l + self.l)" + strings.Repeat(".map(x, x + x)", 50) + ".all(x, x == x)",

@@ -132,3 +132,9 @@ type Owned interface {
 	// Size returns what costs go by.
 	Size() uint64
 }
+
+// Weighty is an Owned that may be long, though its costs do not say so.
+type Weighty interface {
+	// Weight returns how many steps it takes to go through it.
+	Weight() int64
+}

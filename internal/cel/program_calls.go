@@ -2,7 +2,9 @@ package cel
 
 import (
 	"errors"
+	"math"
 	"regexp"
+	regexsyntax "regexp/syntax"
 	"strings"
 
 	"apichain/internal/cel/syntax"
@@ -75,6 +77,7 @@ type callee struct {
 	extra    int64 // steps that a call takes whatever its arguments are
 	strings  int   // bytes of a string that a step goes through, 0: it does not go through strings
 	items    int   // the same of lists and maps
+	pattern  int64 // the size of the regular expression that is its second argument, if that is a literal
 }
 
 // pace sets how many steps a call takes. What only points at its arguments takes none; what parses them takes more.
@@ -120,6 +123,7 @@ func (p *planner) planFunction(e *syntax.Expr, nodes []planned) planned {
 		if err != nil {
 			return p.fail(err)
 		}
+		c.pattern = patternSize(nodes[1].constant.Str())
 		return planned{run: c.many(args, func(values []Value) Value { return c.Regex(re, values) })}
 	}
 	run := c.run(args)
@@ -275,8 +279,14 @@ func (c *callee) two(left, right runner, call func(a, b Value) Value) runner {
 			return c.pay(f, b, a, b, 2)
 		}
 		f.steps -= c.extra
-		if f.halted != nil || !c.look(f, a) || !c.look(f, b) || !c.affordable(f, a, b) {
+		if f.halted != nil || !c.look(f, a) || !c.look(f, b) || !c.search(f, a, b) {
 			return f.halt(ErrBudget)
+		}
+		if c.cost != nil {
+			f.args = [2]Value{a, b}
+			if !c.affordable(f, f.args[:]) {
+				return f.halt(ErrBudget)
+			}
 		}
 		return c.pay(f, call(a, b), a, b, 2)
 	}
@@ -312,7 +322,7 @@ func (c *callee) many(args []runner, call func([]Value) Value) runner {
 				return f.halt(ErrBudget)
 			}
 		}
-		if f.halted != nil || len(values) > 1 && !c.affordable(f, values...) {
+		if f.halted != nil || len(values) > 1 && (!c.search(f, values[0], values[1]) || !c.affordable(f, values)) {
 			return f.halt(ErrBudget)
 		}
 		result := call(values)
@@ -347,8 +357,47 @@ func (c *callee) look(f *frame, v Value) bool {
 				f.steps -= int64(n / c.items)
 			}
 		}
+	case Opaque:
+		if w, ok := v.ref.(Weighty); ok {
+			f.steps -= w.Weight()
+		}
 	}
 	return f.steps >= 0
+}
+
+// search takes the steps of a regular expression: one that is no literal is compiled, and a text may be gone through once for each
+// of its instructions, which repetition makes many of.
+func (c *callee) search(f *frame, text, pattern Value) bool {
+	if c.Regex == nil || text.kind != String || pattern.kind != String {
+		return true
+	}
+	size := c.pattern
+	if size == 0 {
+		size = patternSize(pattern.Str())
+		f.steps -= 3 * size
+	}
+	f.steps -= int64(len(text.Str())) * size / 32
+	return f.steps >= 0
+}
+
+// patternSize returns about how many instructions a regular expression becomes.
+func patternSize(pattern string) int64 {
+	re, err := regexsyntax.Parse(pattern, regexsyntax.Perl)
+	if err != nil {
+		return 1
+	}
+	var size func(re *regexsyntax.Regexp) int64
+	size = func(re *regexsyntax.Regexp) int64 {
+		n := int64(1 + len(re.Rune))
+		for _, sub := range re.Sub {
+			n += size(sub)
+		}
+		if re.Op == regexsyntax.OpRepeat {
+			n *= int64(max(re.Min, re.Max, 1))
+		}
+		return min(n, math.MaxInt32)
+	}
+	return size(re)
 }
 
 // made takes the steps for a result that somebody has made, so many for an item or eight bytes, and reports whether there were enough.
@@ -364,7 +413,7 @@ func (f *frame) made(v Value, each int64) bool {
 
 // affordable reports whether a call that will cost much is within the limit, before it is made: what would be cancelled after it
 // need not be done. It asks for the cost where arguments are long; costs never become less by a result.
-func (c *callee) affordable(f *frame, args ...Value) bool {
+func (c *callee) affordable(f *frame, args []Value) bool {
 	if c.cost == nil {
 		return true
 	}

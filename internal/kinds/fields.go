@@ -197,10 +197,13 @@ func goType(f *Field, element bool) string {
 	case FieldRaw:
 		name = packageType(strings.TrimSuffix(f.Component, "{}"))
 	}
-	if f.IsList && !element {
-		return "[]" + name
+	switch {
+	case !f.IsList || element:
+		return name
+	case f.Name == "x-kubernetes-validations":
+		return ruleList
 	}
-	return name
+	return "[]" + name
 }
 
 // packageType returns the Go type of a component with its package: io.k8s.api.core.v1.ServicePort is

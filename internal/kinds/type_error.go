@@ -30,7 +30,7 @@ func (e *TypeError) Converted() string {
 		return "json: cannot unmarshal " + tree.TypeName(e.value) + " into Go value of type " + e.typ
 	case strings.HasPrefix(e.typ, "map["):
 		return "cannot restore map from " + have
-	case strings.HasPrefix(e.typ, "[]"):
+	case strings.HasPrefix(e.typ, "[]"), e.typ == ruleList:
 		return "cannot restore slice from " + have
 	case strings.HasPrefix(e.typ, "v1."):
 		return "cannot restore struct from: " + have
@@ -39,6 +39,9 @@ func (e *TypeError) Converted() string {
 	}
 	return "unrecognized type: " + e.typ
 }
+
+// ruleList is the only list whose type has a name.
+const ruleList = "v1.ValidationRules"
 
 // goKind returns the kind that a value of a tree has in Go.
 func goKind(v any) string {

@@ -21,6 +21,7 @@ import (
 //	rules_types.jsonl       a schema, and the type it has for rules
 //	rules_compile.jsonl     a schema without its rules, and cases: rules, and of each its error, cost, times, path
 //	rules_check.jsonl       a schema without its rules, an object, an old one, and cases: rules, cost, errors, warnings
+//	*_scenes.jsonl          the same of the definitions of interop/testdata/rules
 //	rules_definition.jsonl  a schema, and the errors of a definition that has it
 
 // upstreamLines calls do for each line of a table.
@@ -120,7 +121,13 @@ func integer(v any) uint64 {
 
 // TestRulesUpstreamCompile: rules compile, or have upstream's errors, and cost what they cost there.
 func TestRulesUpstreamCompile(t *testing.T) {
-	upstreamLines(t, "rules_compile", func(t *testing.T, line map[string]any) {
+	for _, table := range []string{"rules_compile", "rules_compile_scenes"} {
+		t.Run(table, func(t *testing.T) { upstreamCompile(t, table) })
+	}
+}
+
+func upstreamCompile(t *testing.T, table string) {
+	upstreamLines(t, table, func(t *testing.T, line map[string]any) {
 		for _, c := range tree.List(line, "cases") {
 			var rules []any
 			for _, r := range c.([]any) {
@@ -153,7 +160,13 @@ func TestRulesUpstreamCompile(t *testing.T) {
 
 // TestRulesUpstreamCheck: objects have upstream's errors and warnings, which come in any order there, at upstream's cost.
 func TestRulesUpstreamCheck(t *testing.T) {
-	upstreamLines(t, "rules_check", func(t *testing.T, line map[string]any) {
+	for _, table := range []string{"rules_check", "rules_check_scenes"} {
+		t.Run(table, func(t *testing.T) { upstreamCheck(t, table) })
+	}
+}
+
+func upstreamCheck(t *testing.T, table string) {
+	upstreamLines(t, table, func(t *testing.T, line map[string]any) {
 		for _, c := range tree.List(line, "cases") {
 			c := c.([]any)
 			n := newUpstreamRules(upstreamNode(t, line, c[0]))

@@ -214,8 +214,7 @@ func checkValidatingPolicy(v *kinds.Visit) {
 		}
 	}
 	if len(annotations) > maxAuditAnnotations {
-		// They are shown by upstream's names of the fields in Go.
-		shown := make([]any, len(annotations))
+		shown := make([]any, len(annotations)) // under the names of Go, as upstream's type has no others
 		for i, a := range annotations {
 			shown[i] = map[string]any{"Key": tree.Text(a, "key"), "ValueExpression": tree.Text(a, "valueExpression")}
 		}

@@ -172,10 +172,10 @@ var short = map[string]string{
 
 // Schema is the schema that a short one stands for: a word is a type, keywords have the names of short, a rule may be its text
 // alone, and the type goes without saying where properties, items or additionalProperties tell it ("type: none" says there is none).
-func Schema(v any) any { return schema(v, true) }
+func Schema(v any) any { return grow(v, true) }
 
-// schema is Schema. Under anyOf, oneOf, allOf and not no type is added.
-func schema(v any, typed bool) any {
+// grow is Schema. Under anyOf, oneOf, allOf and not no type is added.
+func grow(v any, typed bool) any {
 	if word, ok := v.(string); ok {
 		return map[string]any{"type": long(word)}
 	}
@@ -195,17 +195,17 @@ func schema(v any, typed bool) any {
 			if m, ok := x.(map[string]any); ok {
 				properties := map[string]any{}
 				for name, p := range m {
-					properties[name] = schema(p, typed)
+					properties[name] = grow(p, typed)
 				}
 				x = properties
 			}
 		case "items", "additionalProperties", "not":
-			x = schema(x, typed && k != "not")
+			x = grow(x, typed && k != "not")
 		case "allOf", "anyOf", "oneOf":
 			if list, ok := x.([]any); ok {
 				branches := make([]any, len(list))
 				for i, b := range list {
-					branches[i] = schema(b, false)
+					branches[i] = grow(b, false)
 				}
 				x = branches
 			}

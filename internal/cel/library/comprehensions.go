@@ -5,8 +5,14 @@ import (
 	"apichain/internal/cel/syntax"
 )
 
-// Comprehensions has the macros of two variables: the index and the item of a list, or the key and the value of a map. Those that
-// make maps do so by a function that no expression can name.
+// Comprehensions has the macros of two variables: the index and the item of a list, or the key and the value of a map.
+//
+//	['a', 'b'].all(i, v, i < 2), .exists(…), .existsOne(…)
+//	{'a': 1}.transformList(k, v, k + string(v))              ['a1']
+//	['a', 'b'].transformMap(i, v, v != 'b', v + '!')         {0: 'a!'}: with a condition
+//	['a', 'b'].transformMapEntry(i, v, {v: i})               {'a': 0, 'b': 1}; a key that is there already is an error
+//
+// Those that make maps do so by a function that no expression can name. The evaluator puts into the map of a comprehension in place.
 func Comprehensions() *cel.Library {
 	k, v := cel.ParamOf("K"), cel.ParamOf("V")
 	dict := cel.MapOf(k, v)
@@ -74,6 +80,7 @@ func fillAll(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr) {
 	c.Result = x.Accumulator()
 }
 
+// fillExists is false until something is true.
 func fillExists(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr) {
 	c.Init = x.Literal(false)
 	c.Condition = x.Call("@not_strictly_false", x.Call("!_", x.Accumulator()))
@@ -81,6 +88,7 @@ func fillExists(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr
 	c.Result = x.Accumulator()
 }
 
+// fillExistsOne counts.
 func fillExistsOne(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr) {
 	c.Init = x.Literal(int64(0))
 	c.Condition = x.Literal(true)
@@ -108,11 +116,13 @@ func fillList(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr) 
 	gather(x, c, x.List())
 }
 
+// fillMap has the first variable for the key.
 func fillMap(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr) {
 	c.Step = when(x, args, x.Call("cel.@mapInsert", x.Accumulator(), x.Ident(c.Var), args[len(args)-1]))
 	gather(x, c, x.Map())
 }
 
+// fillEntries puts all entries of a map that is made for each.
 func fillEntries(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr) {
 	c.Step = when(x, args, x.Call("cel.@mapInsert", x.Accumulator(), args[len(args)-1]))
 	gather(x, c, x.Map())

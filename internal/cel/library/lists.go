@@ -4,6 +4,11 @@ import (
 	"apichain/internal/cel"
 )
 
+// The lists of Kubernetes. Each function looks at every item, and costs a walk over the list with all that is in it: an item that has
+// no length is 1, a string a tenth of its bytes. Items are of one type for the checker, but a list of dyn may have any, and then what
+// has no order is an error, and what has no order with its neighbour is passed over, as upstream does. The functions indexOf and
+// lastIndexOf have the names, and the costs, of those of strings.
+
 // elements are the types whose lists can be sorted, and summable those whose lists have a sum, beginning with zero.
 func elements() []*cel.Type {
 	return []*cel.Type{cel.IntType, cel.UintType, cel.DoubleType, cel.BoolType, cel.DurationType, cel.TimestampType, cel.StringType,
@@ -15,7 +20,15 @@ func summable() map[*cel.Type]cel.Value {
 		cel.DurationType: cel.DurationOf(0)}
 }
 
-// Lists has the functions of lists that Kubernetes had first. includes is new in 1.37, and expressions have it that are stored.
+// Lists has the functions of lists that Kubernetes had first:
+//
+//	[1, 2, 3].isSorted()        true       of all types that have an order
+//	[1, 2, 3].sum()             6          of numbers and durations; 0 of nothing
+//	[1, 2, 3].min(), .max()     1, 3       an error of nothing
+//	['a', 'b'].indexOf('b')     1          -1 for what is not there, as lastIndexOf
+//	[1, 2].includes(2)          true       of anything: what is no list includes itself
+//
+// includes is new in 1.37, and expressions have it that are stored.
 func Lists(includes bool) *cel.Library {
 	sorted := cel.Function{Name: "isSorted", Cost: traverse, Estimate: mayTraverse}
 	greatest := cel.Function{Name: "max", Cost: traverse, Estimate: mayTraverse}
@@ -61,6 +74,7 @@ func mayTraverse(args []cel.Node) (cel.Range, *cel.Range) {
 	return size.Times(perItem(item)), nil
 }
 
+// perItem is what an item may cost.
 func perItem(item cel.Node) cel.Range {
 	c := cel.Exactly(1)
 	if k := item.Type().Kind; k == cel.String || k == cel.Bytes {
@@ -127,10 +141,11 @@ func compares(a, b cel.Value, c int) bool {
 	return err == nil && is == c
 }
 
+// isSorted reports whether no item is greater than the next.
 func isSorted(list cel.Value) cel.Value {
 	for i := range list.Len() {
 		if !ordered(list.At(i)) {
-			return noOverload()
+			return cel.NoSuchOverload()
 		}
 		if i > 0 && compares(list.At(i-1), list.At(i), 1) {
 			return cel.False
@@ -146,7 +161,7 @@ func extreme(name string, worse int) func(cel.Value) cel.Value {
 		for i := range list.Len() {
 			next := list.At(i)
 			if !ordered(next) {
-				return noOverload()
+				return cel.NoSuchOverload()
 			}
 			if i == 0 || compares(found, next, worse) {
 				found = next
@@ -170,6 +185,7 @@ func sumOf(list, zero cel.Value) cel.Value {
 	return sum
 }
 
+// indexOf returns the first place of an item, lastIndexOf the last.
 func indexOf(list, item cel.Value) cel.Value {
 	var c comparison
 	for i := range list.Len() {

@@ -6,8 +6,11 @@ import (
 	"apichain/internal/cel"
 )
 
-// Sets has the functions that take lists for sets: sets.contains, sets.equivalent and sets.intersects. Each looks at the items of
-// one list for each of the other, and costs that.
+// Sets has the functions that take lists for sets. Each looks at the items of one list for each of the other, and costs that.
+//
+//	sets.contains([1, 2, 3], [3, 1.0])      true: all of the second are in the first
+//	sets.equivalent([1, 1], [1u])           true: each has all of the other
+//	sets.intersects([1, 2], [2, 5])         true: there is one that both have
 func Sets() *cel.Library {
 	list := cel.ListOf(cel.ParamOf("T"))
 	row := func(name string, passes float64, f func(a, b cel.Value) cel.Value) cel.Function {

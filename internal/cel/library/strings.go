@@ -169,7 +169,15 @@ func quote(v cel.Value) cel.Value {
 	return cel.StringOf(`"` + escapes.Replace(strings.ToValidUTF8(v.Str(), "\uFFFD")) + `"`)
 }
 
-// Strings has them.
+// Strings has them:
+//
+//	'abc'.charAt(1), 'abc'.substring(1, 3)              'b', 'bc'
+//	'abcb'.indexOf('b'), .lastIndexOf('b', 2)           1, 1: the last one that begins at 2 or before; -1 for none
+//	'aB'.lowerAscii(), .upperAscii(), ' a '.trim()      'ab', 'AB', 'a'
+//	'a-b-c'.replace('-', '+', 1)                        'a+b-c'; without a number all
+//	'a,b'.split(','), ['a', 'b'].join('-')              ['a', 'b'], 'a-b'
+//	'%s is %.1f'.format(['x', 2.5])                     'x is 2.5': see formatting.go
+//	strings.quote('a"')                                 '"a\\""'
 func Strings() *cel.Library {
 	s, i, list := cel.StringType, cel.IntType, cel.ListOf(cel.StringType)
 	return &cel.Library{Name: "cel.lib.ext.strings", Mixed: []string{"format"}, Validate: checkFormat, Functions: []cel.Function{
@@ -246,6 +254,7 @@ func quoteRow() cel.Overload {
 	return o
 }
 
+// joined is by the length of the result.
 func joined(_ []cel.Value, result cel.Value) uint64 { return walkTwice(result.Size()) }
 
 // mayReplace says how long the result may be: where something empty is replaced, the other goes around every byte; where the other

@@ -49,7 +49,12 @@ func (b *builder) text(token int32) string { return b.source.slice(b.tokens[toke
 // expr returns a new expression. They are made several at a time.
 func (b *builder) expr(k Kind, id int32) *Expr {
 	if len(b.exprs) == 0 {
-		b.exprs = make([]Expr, 16)
+		// Two of three tokens become an expression; those of macros come in addition.
+		n := 8
+		if b.exprs == nil {
+			n = max(4, min(64, len(b.tokens)*2/3))
+		}
+		b.exprs = make([]Expr, n)
 	}
 	e := &b.exprs[0]
 	b.exprs = b.exprs[1:]
@@ -164,6 +169,7 @@ func (b *builder) operation(id int32, name string, first *Expr, rest ...*node) *
 
 // logic returns the calls of a || b || c as a balanced tree, which the operators allow, as their order does not matter.
 func (b *builder) logic(name string, n *node) *Expr {
+	// Upstream numbers an operator behind the term that follows it.
 	terms := []*Expr{b.build(n.first)}
 	ids := []int32{0}
 	for c := n.first.next; c != nil; c = c.next {
@@ -178,6 +184,7 @@ func (b *builder) balance(name string, terms []*Expr, ids []int32) *Expr {
 	if len(terms) == 1 {
 		return terms[0]
 	}
+	// The operator in the middle is the root. What is left of it is at most one longer than what is right.
 	half := (len(terms) + 1) / 2
 	left := b.balance(name, terms[:half], ids[:half])
 	right := b.balance(name, terms[half:], ids[half:])
@@ -220,6 +227,7 @@ func (b *builder) selection(n *node) *Expr {
 		if !b.options.Optionals {
 			return b.fault(b.at(n.op), "unsupported syntax '.?'")
 		}
+		// The name has an ID of its own, before that of the call.
 		args := []*Expr{operand, b.literal(field, name)}
 		e := b.expr(Call, b.id(b.at(n.op)))
 		e.Name, e.Args = "_?._", args
@@ -262,6 +270,7 @@ func (b *builder) args(list *node) []*Expr {
 		return nil
 	}
 	n := 0
+	// They are counted first, so that they are made at once.
 	for c := list.first; c != nil; c = c.next {
 		n++
 	}
@@ -322,6 +331,7 @@ func (b *builder) quoted(n *node) *Expr {
 	}
 	v, err := unquote(s, isBytes)
 	if err != nil {
+		// It is a string all the same, for what is found behind it.
 		b.fault(b.at(n.start), err.Error())
 		v = s
 	}
@@ -392,6 +402,7 @@ func (b *builder) entries(list *node) []Entry {
 	for key := list.first; key != nil && key.next != nil; key = key.next.next {
 		value := key.next
 		entry := Entry{ID: b.id(b.at(value.sep)), Optional: key.opt != 0}
+		// A faulty entry is left out; nobody sees the tree then.
 		if entry.Optional && !b.options.Optionals {
 			b.fault(b.at(key.start), "unsupported syntax '?'")
 			continue

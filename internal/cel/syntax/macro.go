@@ -28,7 +28,9 @@ type Expander struct {
 	offset int32
 }
 
-// expr returns a new node at the place of the call.
+// expr returns a new node at the place of the call. It is not inlined, for there are many expansions, and none has to be fast.
+//
+//go:noinline
 func (x *Expander) expr(k Kind) *Expr { return x.b.expr(k, x.b.id(x.offset)) }
 
 // Literal returns a literal: nil, a bool, int64, uint64, float64, string or []byte.

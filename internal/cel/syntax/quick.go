@@ -40,6 +40,7 @@ func parseQuick(runes []rune) (*node, []token) {
 		if t.kind == bad {
 			return nil, nil
 		}
+		// What stands between tokens is of no use to anybody here.
 		if at = t.end; t.kind != space && t.kind != comment {
 			q.tokens = append(q.tokens, t)
 		}
@@ -113,6 +114,7 @@ func (q *quick) expr() *node {
 	if q.peek(0) != question {
 		return first
 	}
+	// The children: the condition, and what it chooses from.
 	n := q.node(formExpr, start)
 	n.op = q.take()
 	n.add(first)
@@ -140,6 +142,7 @@ func (q *quick) logic(f form, k kind) *node {
 	n := q.node(f, start)
 	n.op = int32(q.pos)
 	n.add(first)
+	// All terms are children of one node, each with the operator before it: the builder makes a balanced tree of them.
 	for q.peek(0) == k {
 		op := q.take()
 		next := term()
@@ -169,7 +172,7 @@ func (q *quick) calc(precedence int) *node {
 	start := int32(q.pos)
 	left := q.unary()
 	for {
-		own := 0
+		own := 0 // the precedence of the operator here
 		switch q.peek(0) {
 		case starSign, slash, percent:
 			own = 2
@@ -218,6 +221,7 @@ func (q *quick) member() *node {
 	for {
 		switch q.peek(0) {
 		case dot:
+			// With a parenthesis behind the name it is a call on what stands before it.
 			if q.peek(1) == identifier && q.peek(2) == openParen {
 				left = q.operation(formMemberCall, start, left)
 				left.id = q.take()
@@ -328,6 +332,7 @@ func (q *quick) list(f form, closing kind) *node {
 	}
 	for !q.fail {
 		q.item(n)
+		// A last comma is the caller's, who knows whether one may stand there.
 		if q.peek(0) != comma || f != formExprList && q.peek(1) == closing {
 			break
 		}
@@ -342,6 +347,7 @@ func (q *quick) item(list *node) {
 		list.add(q.expr())
 		return
 	}
+	// The child of a list is the item, of a map the key and then the value, of a message the field and then the value.
 	n := q.node(formOptExpr, int32(q.pos))
 	n.opt = q.maybe(question)
 	list.add(n)

@@ -181,6 +181,7 @@ func (p *thorough) report(offset int32, message string) {
 	if p.stopped {
 		return
 	}
+	// The one that is too many is reported too, as that it is one.
 	if p.reported == faultyLimit {
 		message, p.stopped = fmt.Sprintf("More than %d syntax errors", faultyLimit), true
 	}
@@ -369,6 +370,7 @@ func (f *frame) put(s slot, i int32) {
 // made up if the one here fits behind it; or the rule fails.
 func (p *thorough) match(s set) int32 {
 	if s.has(p.peek()) {
+		// From here on a fault is told again.
 		p.fits()
 		i := p.pos
 		p.consume()
@@ -378,6 +380,7 @@ func (p *thorough) match(s set) int32 {
 		return 0
 	}
 	defer p.unlimited()
+	// First it is tried without the token that is here, then with one more before it.
 	if i := p.drop(); i != 0 {
 		p.consume()
 		return int32(i)
@@ -432,6 +435,7 @@ func (p *thorough) missing() int32 {
 		p.recovering = true
 		p.report(at, "missing "+expected.String()+" at "+p.show(p.pos))
 	}
+	// Behind the text nothing can be, so there it is where the last token is.
 	if p.peek() == end && p.pos > 1 {
 		at = p.tokens[p.pos-1].start
 	}
@@ -451,6 +455,7 @@ func (p *thorough) unwanted() {
 // that has turned, everything up to a token that may follow is skipped; otherwise the rule fails.
 func (p *thorough) sync() bool {
 	s := p.state
+	// Where the rule may end here, or a fault was just told, what follows decides.
 	if p.recovering || s.first&nothing != 0 || s.first.has(p.peek()) {
 		return !p.stopped
 	}
@@ -481,6 +486,7 @@ func (p *thorough) expected() set { return p.expectedIn(p.state) }
 
 // expectedIn is expected for another state of the rule.
 func (p *thorough) expectedIn(s *state) set {
+	// If the rule may end, what may follow it may come as well; and so on, up to the end of the text.
 	all := s.first
 	for f := p.frame; all&nothing != 0; f = f.parent {
 		all &^= nothing
@@ -507,6 +513,7 @@ func (p *thorough) recover(f failure) {
 		return
 	}
 	defer p.unlimited()
+	// Without this, a rule that fails at its first token could fail there for ever.
 	if p.lastPos == p.pos && slices.Contains(p.lastStates, p.state) {
 		p.consume()
 	}
@@ -545,6 +552,7 @@ func (p *thorough) between(from, to int) string {
 	var b strings.Builder
 	at := p.tokens[from].start
 	stop := p.tokens[to].end
+	// Bad pieces are told by themselves.
 	for _, t := range p.bads {
 		if t.start >= at && t.end <= stop {
 			b.WriteString(string(p.source.text[at:t.start]))

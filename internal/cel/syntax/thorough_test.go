@@ -287,3 +287,62 @@ func TestRecovery(t *testing.T) {
 		}
 	}
 }
+
+// decisions returns the states of the elements that look ahead as far as it takes.
+func decisions(e *element) (all []*state) {
+	if e.state != nil && !e.plain {
+		switch e.act {
+		case choice, option, star:
+			all = append(all, e.state)
+		case repeat:
+			all = append(all, e.back)
+		}
+	}
+	for i := range e.parts {
+		all = append(all, decisions(&e.parts[i])...)
+	}
+	return all
+}
+
+// TestStacks follows every decision without callers through all tokens that can come, until it is decided: no alternative comes to
+// the same state in two ways, so that no stacks need to be merged; and there are few steps, so that predictions are soon known.
+func TestStacks(t *testing.T) {
+	g := theGrammar()
+	steps, found := 0, 0
+	for r := range rules {
+		for _, at := range decisions(&g.rules[r]) {
+			found++
+			for level := range int8(4) {
+				p := newThorough(NewSource(""), &Faults{})
+				p.levels, p.predictor.at = []int8{level}, at
+				todo, known := []*step{p.predictor.start()}, map[*step]bool{}
+				for len(todo) > 0 {
+					now := todo[0]
+					todo = todo[1:]
+					for k := range bad {
+						next := p.predictor.step(p.predictor.reach(now.configs, k))
+						if next == p.predictor.nowhere || known[next] {
+							continue
+						}
+						known[next] = true
+						for i, f := range next.configs {
+							for _, h := range next.configs[:i] {
+								if f.state == h.state && f.alt == h.alt {
+									t.Fatalf("rule %d: alternative %d comes to state %d in two ways", r, f.alt, f.state.number)
+								}
+							}
+						}
+						if next.alt == 0 && !next.conflict {
+							todo = append(todo, next)
+						}
+					}
+				}
+				steps += len(known)
+			}
+		}
+	}
+	if found != 12 || steps > 2000 {
+		t.Errorf("%d decisions, %d steps", found, steps)
+	}
+	t.Logf("%d decisions, %d steps", found, steps)
+}
