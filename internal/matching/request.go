@@ -44,7 +44,9 @@ func (q *Question) Request(f *Form, resource *api.Resource) map[string]any {
 
 // Input returns what expressions see of a form, but for the Namespace and parameters. resource is the one that request.resource names.
 func (q *Question) Input(f *Form, resource *api.Resource, a *expression.Authority) *expression.Input {
-	in := &expression.Input{Object: unrolled(f.Object), Old: unrolled(f.Old), Request: sync.OnceValue(func() map[string]any { return q.Request(f, resource) })}
+	in := &expression.Input{
+		Object: unrolled(f.Object), Old: unrolled(f.Old), Request: sync.OnceValue(func() map[string]any { return q.Request(f, resource) }),
+	}
 	in.Authorizer, in.Resource = a.Values(q.Resource.Group, q.Resource.Plural, q.Subresource, q.Within, q.Name)
 	return in
 }
