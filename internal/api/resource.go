@@ -186,6 +186,8 @@ func (r *Resource) Key(namespace, name string) string {
 func (r *Resource) Root() string { return "/apis/" + r.Group + "/" + r.Version + "/" }
 
 // apiVersion returns what objects of the resource say: v1, or example.com/v1.
+//
+//go:noinline
 func (r *Resource) apiVersion() string {
 	if r.Group == "" {
 		return r.Version
@@ -273,6 +275,8 @@ func (r *Resource) unsupported(verb string) *status.Error {
 }
 
 // conflict returns the 409 for a write of an object that somebody else has changed.
+//
+//go:noinline
 func (r *Resource) conflict(name, why string) *status.Error {
 	return status.Conflict(r.Group, r.Plural, name, why)
 }

@@ -34,8 +34,12 @@ type folder struct {
 }
 
 // snapshotName and journalName return the names of the files that begin at a revision. They sort as their revisions do.
+//
+//go:noinline
 func snapshotName(rev int64) string { return fmt.Sprintf("%020d.%s", rev, kindSnapshot) }
-func journalName(rev int64) string  { return fmt.Sprintf("%020d.%s", rev, kindJournal) }
+
+//go:noinline
+func journalName(rev int64) string { return fmt.Sprintf("%020d.%s", rev, kindJournal) }
 
 const (
 	// unfinished ends the name of a file that is being written.

@@ -293,6 +293,8 @@ func ratio(part, whole int64) string {
 }
 
 // number returns the integer at path, 0 if there is none.
+//
+//go:noinline
 func number(obj any, path ...string) int64 {
 	n, _ := tree.At(obj, path...).(int64)
 	return n
@@ -380,6 +382,8 @@ func selectorCell(path []string) func(map[string]any) any {
 }
 
 // joinOr returns the elements with commas between them, or empty where there are none.
+//
+//go:noinline
 func joinOr(list []string, empty string) string {
 	if len(list) == 0 {
 		return empty

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"iter"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -76,6 +77,8 @@ func (b *Bucket) At(rev int64) (Snapshot, error) {
 }
 
 // Get returns the object of a key, nil for none.
+//
+//go:noinline
 func (sn *Snapshot) Get(key string) *Object { return sn.root.get(key) }
 
 // Count returns how many objects there are, without going through them.
@@ -168,9 +171,7 @@ func (s *Store) Objects(rank func(bucket string) int) (rev int64, all []*Object)
 // ranked sorts holdings in place by the rank of their buckets; those of one rank stay in
 // their order. It returns them.
 func ranked(all []Holding, rank func(bucket string) int) []Holding {
-	slices.SortStableFunc(all, func(a, b Holding) int {
-		return cmp.Compare(rank(a.Bucket.Name), rank(b.Bucket.Name))
-	})
+	sort.SliceStable(all, func(i, j int) bool { return rank(all[i].Bucket.Name) < rank(all[j].Bucket.Name) })
 	return all
 }
 

@@ -40,6 +40,8 @@ func linkService(obj, old map[string]any) {
 }
 
 // serviceType returns the type of a service's spec.
+//
+//go:noinline
 func serviceType(spec map[string]any) string { return tree.Text(spec, "type") }
 
 // hasNodePorts reports whether services of the type have ports on the nodes.
@@ -59,6 +61,8 @@ func externallyAccessible(spec map[string]any) bool {
 }
 
 // headlessService reports whether a service has no address on purpose.
+//
+//go:noinline
 func headlessService(spec map[string]any) bool {
 	list := tree.List(spec, "clusterIPs")
 	return len(list) == 1 && list[0] == "None"

@@ -32,6 +32,8 @@ func text(v any) string {
 }
 
 // nameOf returns the key of what has a name.
+//
+//go:noinline
 func nameOf(e any) string { return tree.Text(e, "name") }
 
 // listed reports whether a word is in a list of words with spaces between them. It allocates
@@ -77,6 +79,8 @@ func (s *set[T]) add(v T) bool {
 }
 
 // invalidAll returns an error for each reason why a value is wrong.
+//
+//go:noinline
 func invalidAll(at string, value any, reasons []string) (errs []field.Error) {
 	for _, why := range reasons {
 		errs = append(errs, field.Invalid(at, value, why))
