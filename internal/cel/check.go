@@ -2,7 +2,6 @@ package cel
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"apichain/internal/cel/syntax"
@@ -291,10 +290,12 @@ func (c *checker) fieldOf(id int32, message *Type, name string) *Type {
 // list checks [a, ?b]: if its items have no type in common, it is a list of dyn.
 func (c *checker) list(e *syntax.Expr) {
 	var items *Type
+	optional := e.Optional // those that are still to come
 	for i, item := range e.Args {
 		c.check(item)
 		t := c.types[item.ID]
-		if slices.Contains(e.Optional, int32(i)) {
+		if len(optional) > 0 && optional[0] == int32(i) {
+			optional = optional[1:]
 			t = c.unwrapped(item, t)
 		}
 		items = c.join(items, t)

@@ -46,3 +46,37 @@ func TestTypesStaySmall(t *testing.T) {
 		})
 	}
 }
+
+// TestLongTexts shows that the time for an expression grows with its length, at the greatest that is read.
+func TestLongTexts(t *testing.T) {
+	env := standardEnv(t).With([]Variable{{"x", DynType}, {"m", OptionalOf(IntType)}}, nil)
+	for name, text := range map[string]string{
+		"and":       "true" + strings.Repeat(" && true", 12000),
+		"list":      "[1" + strings.Repeat(", 1", 32000) + "]",
+		"lists":     "[[]" + strings.Repeat(", []", 24000) + "]",
+		"optional":  "[?m" + strings.Repeat(", ?m", 24000) + "]",
+		"map":       "{1: []" + strings.Repeat(", 1: []", 12000) + "}",
+		"missing":   "[y" + strings.Repeat(", y", 32000) + "]",
+		"mixed":     "[1" + strings.Repeat(", 'a', [1]", 9000) + "]",
+		"selects":   "[" + strings.Repeat("x"+strings.Repeat(".x", 200)+", ", 200) + "x]",
+		"missed":    "[" + strings.Repeat("y"+strings.Repeat(".x", 200)+", ", 200) + "x]",
+		"equal":     "[" + strings.Repeat("[] == [], ", 9000) + "true]",
+		"generic":   "[" + strings.Repeat("x[x] in x, ", 8000) + "true]",
+		"patterns":  "[" + strings.Repeat("'a'.matches('(a|b)*c'), ", 4000) + "true]",
+		"durations": "[" + strings.Repeat("duration('x'), ", 6000) + "duration('1s')]",
+	} {
+		t.Run(name, func(t *testing.T) {
+			start := time.Now()
+			c, err := env.Check(text)
+			if err == nil {
+				c.Estimate()
+			} else if len(err.Error()) > 1<<25 {
+				t.Errorf("the text of the faults has %d bytes", len(err.Error()))
+			}
+			took := time.Since(start)
+			if t.Log(took); took > 5*time.Second {
+				t.Errorf("took %v", took)
+			}
+		})
+	}
+}

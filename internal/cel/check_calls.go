@@ -43,23 +43,10 @@ func (c *checker) call(e *syntax.Expr) {
 	c.overload(e, f)
 }
 
-// optionalSelect checks a.?b, which is a call with the name of the field as a literal.
+// optionalSelect checks a.?b, which the parser makes a call with the name of the field as a literal.
 func (c *checker) optionalSelect(e *syntax.Expr) {
-	if len(e.Args) != 2 || e.Operand != nil {
-		member := ""
-		if e.Operand != nil {
-			member = " member call with"
-		}
-		c.fault(e.ID, "unsupported optional field selection: incorrect signature.%s argument count: %d", member, len(e.Args))
-		c.types[e.ID] = ErrorType
-		return
-	}
-	name, ok := e.Args[1].Value.(string)
-	if !ok || e.Args[1].Kind != syntax.Literal {
-		c.fault(e.Args[1].ID, "unsupported optional field selection: %v", e.Args[1].Value)
-		c.types[e.ID] = ErrorType
-		return
-	}
+	name, _ := e.Args[1].Value.(string)
+	c.types[e.Args[1].ID] = StringType
 	c.set(e, c.resolve(c.field(e.ID, e.Args[0], name, true), false))
 	c.refs[e.ID] = &Ref{Name: e.Name, Slot: -1, Overloads: []*Overload{{ID: "select_optional_field"}}}
 }

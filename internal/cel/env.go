@@ -1,5 +1,22 @@
 // Package cel compiles and evaluates CEL, the Common Expression Language, as kube-apiserver has it: types, overloads, texts of
 // errors and costs are those of cel-go.
+//
+// In comes the text of an expression and an Env: libraries, variables with types, messages that may be built. Check reads it with
+// package syntax and gives each node a type; Estimate says what it may cost at most; Program makes closures of it, and Eval runs
+// them over values: views of the trees that objects are, which are never copied. Out come a Value and what it has cost.
+//
+//	base := cel.NewEnv(cel.Options{Libraries: library.Stored(), Optionals: true}) // once
+//	env := base.With([]cel.Variable{{Name: "self", Type: scale}}, nil)            // for each type
+//	checked, err := env.Check("self.min <= self.max")
+//	program, err := checked.Program()
+//	value, cost := program.Eval([]cel.Value{cel.Of(object, scale)}, cel.Limit{Cost: 1000000})
+//
+// An error of an expression is a Value too, since || and && may absorb it. Env, Checked and Program are immutable: any number of
+// goroutines may use them at once, and evaluate over trees that nobody changes meanwhile. Time and memory are bounded by the Limit,
+// whatever the expression is.
+//
+// The room is laid out by what comes first: type, library (tables of functions), standard (the table that every Env has), env;
+// check, validate, estimate; value (and how values are compared, converted, printed, made of trees); operators, zones; program.
 package cel
 
 import (
@@ -98,7 +115,7 @@ func (t *table) add(f Function) {
 		return
 	}
 	known.Overloads = append(known.Overloads, f.Overloads...)
-	known.Makes = known.Makes || f.Makes
+	known.Makes = max(known.Makes, f.Makes)
 	if known.Unary == nil {
 		known.Unary = f.Unary
 	}
@@ -111,7 +128,6 @@ func (t *table) add(f Function) {
 	if known.Estimate == nil {
 		known.Estimate = f.Estimate
 	}
-	known.Makes = known.Makes || f.Makes
 	if known.Regex == nil {
 		known.Regex = f.Regex
 	}

@@ -44,9 +44,9 @@ type Function struct {
 	// compiled with the program.
 	Regex func(re *regexp.Regexp, args []Value) Value
 
-	// Makes is true for a function that may make something long of arguments that are short, or of little cost: an evaluation is
-	// charged for it in steps.
-	Makes bool
+	// Makes is for a function that may make something long of arguments that are short, or at little cost: how many steps an
+	// evaluation is charged for each item of the result, or each eight bytes.
+	Makes int64
 
 	refs []Ref // of a call of each overload alone, made with the Env: most calls have one
 }
@@ -131,4 +131,10 @@ type Owned interface {
 	Equal(other Value) Value
 	// Size returns what costs go by.
 	Size() uint64
+}
+
+// Weighty is an Owned that may be long, though its costs do not say so.
+type Weighty interface {
+	// Weight returns how many steps it takes to go through it.
+	Weight() int64
 }

@@ -211,8 +211,7 @@ func length(a Value) Value {
 func contained(key, container Value) Value {
 	switch container.kind {
 	case List:
-		steps := int64(maxSteps)
-		return listHas(container, key, &steps)
+		return inList(container, key)
 	case Map:
 		v, found := container.Find(key)
 		if v.kind == Error && found {
@@ -221,6 +220,12 @@ func contained(key, container Value) Value {
 		return BoolOf(found)
 	}
 	return NoSuchOverload(container)
+}
+
+// inList is apart from contained, which allocates nothing for a map.
+func inList(list, key Value) Value {
+	steps := int64(maxSteps)
+	return listHas(list, key, &steps)
 }
 
 // listHas reports whether an item of a list is the same as key. Items of a schema's list are asked, and an error of theirs is the

@@ -2,7 +2,9 @@ package cel
 
 import (
 	"errors"
+	"math"
 	"regexp"
+	regexsyntax "regexp/syntax"
 	"strings"
 
 	"apichain/internal/cel/syntax"
@@ -72,6 +74,26 @@ type callee struct {
 	name     string
 	overload *Overload // if there is but one that it may be
 	cost     func(args []Value, result Value) uint64
+	extra    int64 // steps that a call takes whatever its arguments are
+	strings  int   // bytes of a string that a step goes through, 0: it does not go through strings
+	items    int   // the same of lists and maps
+	pattern  int64 // the size of the regular expression that is its second argument, if that is a literal
+}
+
+// pace sets how many steps a call takes. What only points at its arguments takes none; what parses them takes more.
+func (c *callee) pace() {
+	c.strings, c.items = 16, 8
+	switch c.name {
+	case "type", "dyn", "optional.of", "value", "hasValue", "_+_", "@in", "cel.@mapInsert", "@not_strictly_false":
+		c.strings, c.items = 0, 0
+	case "size", "optional.ofNonZeroValue", "first", "last":
+		c.items = 0
+	case "int", "uint", "double", "duration", "timestamp":
+		c.strings = 4
+	}
+	if c.overload != nil && (strings.HasSuffix(c.overload.ID, "_with_tz") || strings.HasSuffix(c.overload.ID, "_seconds_tz")) {
+		c.extra = 500 // a zone that nobody has asked for before is a look at the disk
+	}
 }
 
 // planFunction plans a call of a function of a library.
@@ -88,6 +110,7 @@ func (p *planner) planFunction(e *syntax.Expr, nodes []planned) planned {
 			c.cost = c.overload.Cost
 		}
 	}
+	c.pace()
 	if n, ok := p.membership(c, nodes); ok {
 		return n
 	}
@@ -100,6 +123,7 @@ func (p *planner) planFunction(e *syntax.Expr, nodes []planned) planned {
 		if err != nil {
 			return p.fail(err)
 		}
+		c.pattern = patternSize(nodes[1].constant.Str())
 		return planned{run: c.many(args, func(values []Value) Value { return c.Regex(re, values) })}
 	}
 	run := c.run(args)
@@ -237,7 +261,7 @@ func (c *callee) one(arg runner, call func(Value) Value) runner {
 		if v.kind == Error && c.name != "@not_strictly_false" {
 			return c.pay(f, v, v, Value{}, 1)
 		}
-		if f.halted != nil || !f.look(v) {
+		if f.halted != nil || !c.look(f, v) {
 			return f.halt(ErrBudget)
 		}
 		return c.pay(f, call(v), v, Value{}, 1)
@@ -254,8 +278,15 @@ func (c *callee) two(left, right runner, call func(a, b Value) Value) runner {
 		if b.kind == Error {
 			return c.pay(f, b, a, b, 2)
 		}
-		if f.halted != nil || !f.look(a) || !f.look(b) || !c.affordable(f, a, b) {
+		f.steps -= c.extra
+		if f.halted != nil || !c.look(f, a) || !c.look(f, b) || !c.search(f, a, b) {
 			return f.halt(ErrBudget)
+		}
+		if c.cost != nil {
+			f.args = [2]Value{a, b}
+			if !c.affordable(f, f.args[:]) {
+				return f.halt(ErrBudget)
+			}
 		}
 		return c.pay(f, call(a, b), a, b, 2)
 	}
@@ -268,7 +299,7 @@ func (c *callee) pay(f *frame, result, a, b Value, n int) Value {
 		f.args = [2]Value{a, b}
 		cost = c.cost(f.args[:n], result)
 	}
-	if result.kind == Error && result.ref == ErrBudget || c.Makes && !f.made(result) {
+	if result.kind == Error && result.ref == ErrBudget || c.Makes > 0 && !f.made(result, c.Makes) {
 		return f.halt(ErrBudget)
 	}
 	return f.spend(cost, result)
@@ -287,15 +318,15 @@ func (c *callee) many(args []runner, call func([]Value) Value) runner {
 				}
 				return f.spend(c.costOf(values, v), v)
 			}
-			if !f.look(v) {
+			if !c.look(f, v) {
 				return f.halt(ErrBudget)
 			}
 		}
-		if f.halted != nil || len(values) > 1 && !c.affordable(f, values...) {
+		if f.halted != nil || len(values) > 1 && (!c.search(f, values[0], values[1]) || !c.affordable(f, values)) {
 			return f.halt(ErrBudget)
 		}
 		result := call(values)
-		if result.kind == Error && result.ref == ErrBudget || c.Makes && !f.made(result) {
+		if result.kind == Error && result.ref == ErrBudget || c.Makes > 0 && !f.made(result, c.Makes) {
 			return f.halt(ErrBudget)
 		}
 		return f.spend(c.costOf(values, result), result)
@@ -314,34 +345,75 @@ func (c *callee) costOf(args []Value, result Value) uint64 {
 const much = 256
 
 // look takes the steps that a call takes to go through an argument, and reports whether there were enough.
-func (f *frame) look(v Value) bool {
+func (c *callee) look(f *frame, v Value) bool {
 	switch v.kind {
 	case String:
-		if n := len(v.Str()); n >= much {
-			f.steps -= int64(n / 64)
+		if n := len(v.Str()); n >= much && c.strings > 0 {
+			f.steps -= int64(n / c.strings)
 		}
 	case Bytes, List, Map:
-		if n := v.Len(); n >= much {
-			f.steps -= int64(n / 8)
+		if c.items > 0 {
+			if n := v.Len(); n >= much {
+				f.steps -= int64(n / c.items)
+			}
+		}
+	case Opaque:
+		if w, ok := v.ref.(Weighty); ok {
+			f.steps -= w.Weight()
 		}
 	}
 	return f.steps >= 0
 }
 
-// made takes the steps for a result that somebody has made, an item or eight bytes each, and reports whether there were enough.
-func (f *frame) made(v Value) bool {
+// search takes the steps of a regular expression: one that is no literal is compiled, and a text may be gone through once for each
+// of its instructions, which repetition makes many of.
+func (c *callee) search(f *frame, text, pattern Value) bool {
+	if c.Regex == nil || text.kind != String || pattern.kind != String {
+		return true
+	}
+	size := c.pattern
+	if size == 0 {
+		size = patternSize(pattern.Str())
+		f.steps -= 3 * size
+	}
+	f.steps -= int64(len(text.Str())) * size / 32
+	return f.steps >= 0
+}
+
+// patternSize returns about how many instructions a regular expression becomes.
+func patternSize(pattern string) int64 {
+	re, err := regexsyntax.Parse(pattern, regexsyntax.Perl)
+	if err != nil {
+		return 1
+	}
+	var size func(re *regexsyntax.Regexp) int64
+	size = func(re *regexsyntax.Regexp) int64 {
+		n := int64(1 + len(re.Rune))
+		for _, sub := range re.Sub {
+			n += size(sub)
+		}
+		if re.Op == regexsyntax.OpRepeat {
+			n *= int64(max(re.Min, re.Max, 1))
+		}
+		return min(n, math.MaxInt32)
+	}
+	return size(re)
+}
+
+// made takes the steps for a result that somebody has made, so many for an item or eight bytes, and reports whether there were enough.
+func (f *frame) made(v Value, each int64) bool {
 	switch v.kind {
 	case String:
-		f.steps -= int64(len(v.Str()) / 8)
+		f.steps -= int64(len(v.Str())/8) * each
 	case List:
-		f.steps -= int64(v.Len())
+		f.steps -= int64(v.Len()) * each
 	}
 	return f.steps >= 0
 }
 
 // affordable reports whether a call that will cost much is within the limit, before it is made: what would be cancelled after it
 // need not be done. It asks for the cost where arguments are long; costs never become less by a result.
-func (c *callee) affordable(f *frame, args ...Value) bool {
+func (c *callee) affordable(f *frame, args []Value) bool {
 	if c.cost == nil {
 		return true
 	}
@@ -436,7 +508,7 @@ func (p *planner) logical(nodes []planned, decides bool) runner {
 // equality plans == and !=. != of what cannot be compared is true.
 func (p *planner) equality(nodes []planned, differ bool) runner {
 	left, right := p.observed(nodes[0]), p.observed(nodes[1])
-	c := &callee{Function: &Function{}, cost: lesserSize}
+	c := &callee{Function: &Function{}, cost: lesserSize, strings: 16}
 	if !differ {
 		c.cost = sameCost
 	}
@@ -448,7 +520,7 @@ func (p *planner) equality(nodes []planned, differ bool) runner {
 		case b.kind == Error:
 			return c.pay(f, b, a, b, 2)
 		}
-		if f.halted != nil || !f.look(a) || !f.look(b) {
+		if f.halted != nil || !c.look(f, a) || !c.look(f, b) {
 			return f.halt(ErrBudget)
 		}
 		v := equal(a, b, &f.steps)

@@ -1,6 +1,7 @@
 package cel
 
 import (
+	"reflect"
 	"slices"
 
 	"apichain/internal/cel/syntax"
@@ -91,18 +92,41 @@ func (x *fold) run(f *frame) Value {
 			}
 		}
 	} else {
-		over.Entries(func(key, value Value) bool {
+		each := func(key, value Value) bool {
 			f.locals[x.var1] = key
 			if x.both {
 				f.locals[x.var2] = value
 			}
 			return x.round(f)
-		})
+		}
+		if tree, ok := over.ref.(map[string]any); ok && len(tree) >= much && (over.typ == nil || over.typ.Kind != Object) {
+			f.largeMap(over, tree, each)
+		} else {
+			over.Entries(each)
+		}
 	}
 	if f.halted != nil {
 		return Fail(f.halted)
 	}
 	return closed(x.result(f))
+}
+
+// largeMap goes through a map whose keys take long to sort. Those of the last one are kept, since a comprehension within another
+// often has the same map again.
+func (f *frame) largeMap(over Value, tree map[string]any, each func(key, value Value) bool) {
+	if p := reflect.ValueOf(tree).Pointer(); f.sorted == nil || p != reflect.ValueOf(f.sorted).Pointer() {
+		if f.steps -= int64(4 * len(tree)); f.steps < 0 {
+			f.halt(ErrBudget)
+			return
+		}
+		f.sorted, f.keys = tree, sortedKeys(tree)
+	}
+	item := over.typ.item()
+	for _, k := range f.keys {
+		if !each(StringOf(k), Of(tree[k], item)) {
+			return
+		}
+	}
 }
 
 // round does one iteration, and reports whether there is to be another.

@@ -43,12 +43,12 @@ func wellKnownValue(name string, b *built) (v Value, ok bool) {
 		if v := set("value", IntOf(0)); v.Int() == int64(int32(v.Int())) {
 			return v, true
 		}
-		return Fail(errInt), true
+		return outOfRange(short, errInt), true
 	case "UInt32Value":
 		if v := set("value", UintOf(0)); v.num == uint64(uint32(v.num)) {
 			return v, true
 		}
-		return Fail(errUint), true
+		return outOfRange(short, errUint), true
 	case "Timestamp":
 		return timestampInRange(time.Unix(set("seconds", IntOf(0)).Int(), set("nanos", IntOf(0)).Int()).UTC()), true
 	case "Duration":
@@ -60,6 +60,18 @@ func wellKnownValue(name string, b *built) (v Value, ok bool) {
 			d.kind = Duration
 		}
 		return d, true
+	}
+	return wellKnownJSON(short, b, set)
+}
+
+// outOfRange returns the error of a number that a wrapper has no room for.
+func outOfRange(short string, err error) Value {
+	return Failf("field type conversion error for google.protobuf.%s.value value type: %w", short, err)
+}
+
+// wellKnownJSON is wellKnownValue for JSON, and for Any, which holds no message that there is.
+func wellKnownJSON(short string, b *built, set func(field string, unset Value) Value) (v Value, ok bool) {
+	switch short {
 	case "ListValue":
 		return toJSON(set("values", ListValue(nil))), true
 	case "Struct":

@@ -2,7 +2,6 @@ package cel
 
 import (
 	"regexp"
-	"slices"
 
 	"apichain/internal/cel/syntax"
 )
@@ -135,9 +134,18 @@ func literalValue(v any) Value {
 // validateMixed reports the first item of each list, and each key and value of a map, whose type is not that of the first.
 func (c *checker) validateMixed(f *found) {
 	for _, e := range f.lists {
+		var first *Type
+		optional := e.Optional
 		for i, item := range e.Args {
-			first := c.part(e.Args[0], slices.Contains(e.Optional, 0))
-			if t := c.part(item, slices.Contains(e.Optional, int32(i))); !first.Equivalent(t) {
+			is := len(optional) > 0 && optional[0] == int32(i)
+			if is {
+				optional = optional[1:]
+			}
+			t := c.part(item, is)
+			if i == 0 {
+				first = t
+			}
+			if !first.Equivalent(t) {
 				c.mismatch(item, first, t)
 				break
 			}

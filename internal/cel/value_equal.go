@@ -23,6 +23,10 @@ func Equal(a, b Value) Value {
 	return equal(a, b, &steps)
 }
 
+// EqualWithin is Equal for a function that compares many: the steps that are left are those of all its comparisons. It is ErrBudget
+// where none are.
+func EqualWithin(a, b Value, steps *int64) Value { return equal(a, b, steps) }
+
 // equal is Equal with the steps that are left.
 func equal(a, b Value, steps *int64) Value {
 	if a.kind == Null || b.kind == Null {
@@ -153,28 +157,55 @@ func sameMaps(a, b Value, steps *int64) Value {
 	if a.typed() && a.typ.Kind == Object {
 		return sameFields(a, b, steps)
 	}
-	strict := a.typed()
+	if tree, ok := a.ref.(map[string]any); ok {
+		return sameTreeMaps(a, tree, b, steps)
+	}
 	result := True
 	a.Entries(func(key, value Value) bool {
 		other, found := b.Find(key)
 		if !found {
 			result = False
-			return false
+		} else if e := equal(value, other, steps); e == False || e.ref == ErrBudget {
+			// A map that an expression wrote takes what cannot be compared for equal.
+			result = e
+		}
+		return result == True
+	})
+	return result
+}
+
+// sameTreeMaps compares a map of a tree with another of the same length. It goes in any order: that does not matter, and to sort
+// a large map takes longer than to compare it.
+func sameTreeMaps(a Value, tree map[string]any, b Value, steps *int64) Value {
+	strict, item := a.typed(), a.typ.item()
+	other, both := b.ref.(map[string]any)
+	both = both && (b.typ == nil || b.typ.Kind != Object)
+	*steps -= int64(3 * len(tree)) // to find a key takes longer than to go to the next item of a list
+	for k, x := range tree {
+		var y Value
+		var found bool
+		if both {
+			var node any
+			if node, found = other[k]; found {
+				y = Of(node, b.typ.item())
+			}
+		} else {
+			y, found = b.Field(k)
+		}
+		if !found {
+			return False
 		}
 		var e Value
 		if strict {
-			e = same(value, other, steps)
+			e = same(Of(x, item), y, steps)
 		} else {
-			e = equal(value, other, steps)
+			e = equal(Of(x, item), y, steps)
 		}
-		// A map that an expression wrote takes what cannot be compared for equal.
 		if e == False || e.kind == Error && (strict || e.ref == ErrBudget) {
-			result = e
-			return false
+			return e
 		}
-		return true
-	})
-	return result
+	}
+	return True
 }
 
 // sameFields compares an object of a schema with a map of as many keys: the fields that the schema knows as values, others, which

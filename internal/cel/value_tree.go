@@ -39,6 +39,11 @@ func Of(tree any, t *Type) Value {
 		}
 		return Failf("invalid data, got null for schema with nullable=false")
 	}
+	return fitted(tree, t)
+}
+
+// fitted is Of for what is not null, at a place that has a type.
+func fitted(tree any, t *Type) Value {
 	switch x := tree.(type) {
 	case map[string]any:
 		if t.Kind == Object || t.Kind == Map {

@@ -1,6 +1,7 @@
 package cel
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +21,9 @@ type zone struct {
 	location *time.Location
 	err      error
 }
+
+// longestZone is more than any name has.
+const longestZone = 100
 
 // maxZones is how many names are kept; there are about 600.
 const maxZones = 1024
@@ -51,6 +55,9 @@ func (z *zones) in(t time.Time, name string) (time.Time, error) {
 
 // load returns the zone of a name, from the machine's files the first time.
 func (z *zones) load(name string) zone {
+	if len(name) > longestZone {
+		return zone{err: errors.New("unknown time zone " + name[:longestZone] + "…")}
+	}
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	if found, ok := z.known[name]; ok {
@@ -60,9 +67,7 @@ func (z *zones) load(name string) zone {
 	if z.known == nil || len(z.known) >= maxZones {
 		z.known = map[string]zone{}
 	}
-	if len(name) < 64 {
-		z.known[name] = zone{location, err}
-	}
+	z.known[name] = zone{location, err}
 	return zone{location, err}
 }
 

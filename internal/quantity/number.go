@@ -195,6 +195,14 @@ func (a Number) String() string {
 	return short
 }
 
+// Words returns how long the number is, in words of the computer, 0 for one of few digits.
+func (a Number) Words() int {
+	if a.large == nil {
+		return 0
+	}
+	return len(a.large.Bits())
+}
+
 // unscaled returns the number without its power. The caller owns it not.
 func (a Number) unscaled() *big.Int {
 	if a.large != nil {

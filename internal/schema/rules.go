@@ -180,28 +180,31 @@ type compiledRule struct {
 	cost, messageCost uint64
 }
 
-// compile compiles a rule of the place. stored reports whether an expression, that of a message or that of a rule, was there before.
+// compile compiles a rule of the place. stored reports whether an expression, that of a message or that of a rule, was there before;
+// nil is for rules of a CRD that is stored, whose costs nobody asks for.
 func (s *ruleScope) compile(r *rule, stored func(text string, message bool) bool) (c compiledRule) {
 	c.rule = r
 	if strings.TrimSpace(r.rule) == "" {
 		return c
 	}
 	var checked *cel.Checked
-	c.program, checked, c.failure = s.program(r.rule, stored(r.rule, false), r.optional, cel.Bool, [...]string{
+	c.program, checked, c.failure = s.program(r.rule, stored == nil || stored(r.rule, false), r.optional, cel.Bool, [...]string{
 		"compilation failed: ", "cel expression must evaluate to a bool", "program instantiation failed: "})
 	if c.failure != "" {
 		return c
 	}
-	c.cost = checked.Estimate().Max
+	if stored != nil {
+		c.cost = checked.Estimate().Max
+	}
 	for _, ref := range checked.Refs {
 		c.usesOld = c.usesOld || ref != nil && ref.Name == "oldSelf"
 	}
 	if r.messageExpression == "" {
 		return c
 	}
-	c.message, checked, c.messageFailure = s.program(r.messageExpression, stored(r.messageExpression, true), r.optional, cel.String, [...]string{
+	c.message, checked, c.messageFailure = s.program(r.messageExpression, stored == nil || stored(r.messageExpression, true), r.optional, cel.String, [...]string{
 		"messageExpression compilation failed: ", "messageExpression must evaluate to a string", "messageExpression instantiation failed: "})
-	if c.messageFailure == "" {
+	if c.messageFailure == "" && stored != nil {
 		c.messageCost = checked.Estimate().Max
 	}
 	return c
@@ -263,7 +266,7 @@ func (s *ruleScope) newRuleNode(v *schemaNode) *ruleNode {
 			n.failure = "failed to convert to declType for CEL validation rules"
 		} else {
 			for i := range v.rules.validations {
-				n.rules = append(n.rules, s.compile(&v.rules.validations[i], func(string, bool) bool { return true }))
+				n.rules = append(n.rules, s.compile(&v.rules.validations[i], nil))
 			}
 		}
 	}

@@ -50,6 +50,9 @@ func schemaOf(t *ours.Type) *spec.Schema {
 	case ours.Bytes:
 		return of("string", "byte")
 	case ours.Timestamp:
+		if t.Format != "" {
+			return of("string", t.Format)
+		}
 		return of("string", "date-time")
 	case ours.Duration:
 		return of("string", "duration")

@@ -83,7 +83,7 @@ func libraryPair(t testing.TB, stored bool) *pair {
 	if stored {
 		their = set.StoredExpressionsEnv()
 	}
-	return &pair{their, env.With(variables, nil).Measured(nil, ""), &k8slibrary.CostEstimator{}, variables}
+	return &pair{theirs: their, ours: env.With(variables, nil).Measured(nil, ""), estimator: &k8slibrary.CostEstimator{}, variables: variables}
 }
 
 // row is what is known of an expression. Cost is -1 where it was not evaluated.

@@ -57,13 +57,13 @@ type decision struct {
 }
 
 // Equal is an error.
-func (q question) Equal(cel.Value) cel.Value { return noOverload() }
+func (q question) Equal(cel.Value) cel.Value { return cel.NoSuchOverload() }
 
 // Size is 1: questions have no length.
 func (q question) Size() uint64 { return 1 }
 
 // Equal is an error.
-func (d decision) Equal(cel.Value) cel.Value { return noOverload() }
+func (d decision) Equal(cel.Value) cel.Value { return cel.NoSuchOverload() }
 
 // Size is 1.
 func (d decision) Size() uint64 { return 1 }
@@ -83,7 +83,7 @@ func step(name, id string, from, to *cel.Type, fill func(q *question, text strin
 	return cel.Function{Name: name, Overloads: []cel.Overload{two(member(id, to, from, cel.StringType), func(a, b cel.Value) cel.Value {
 		q, ok := a.Ref().(question)
 		if !ok {
-			return noOverload()
+			return cel.NoSuchOverload()
 		}
 		if wrong := fill(&q, b.Str()); wrong != "" {
 			return cel.Failf("%s", wrong)
@@ -104,7 +104,7 @@ func blank(what, text string) string {
 func ask(a, verb cel.Value) cel.Value {
 	q, ok := a.Ref().(question)
 	if !ok {
-		return noOverload()
+		return cel.NoSuchOverload()
 	}
 	q.Verb = verb.Str()
 	var d decision
@@ -117,7 +117,7 @@ func answer(name, id string, result *cel.Type, f func(decision) cel.Value) cel.F
 	return cel.Function{Name: name, Overloads: []cel.Overload{one(member(id, result, DecisionType), func(v cel.Value) cel.Value {
 		d, ok := v.Ref().(decision)
 		if !ok {
-			return noOverload()
+			return cel.NoSuchOverload()
 		}
 		return f(d)
 	})}}
@@ -131,7 +131,7 @@ func serviceAccount(n names) func(args []cel.Value) cel.Value {
 	return func(args []cel.Value) cel.Value {
 		q, ok := args[0].Ref().(question)
 		if !ok {
-			return noOverload()
+			return cel.NoSuchOverload()
 		}
 		if len(n.subdomain(args[2].Str())) > 0 {
 			return cel.Failf("Invalid service account name")

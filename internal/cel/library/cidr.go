@@ -18,7 +18,7 @@ func (n network) Equal(other cel.Value) cel.Value {
 	if b, ok := other.Ref().(network); ok {
 		return cel.BoolOf(n == b)
 	}
-	return noOverload()
+	return cel.NoSuchOverload()
 }
 
 // Size returns the bytes of the prefix.
@@ -42,6 +42,7 @@ func networkOf(v cel.Value) netip.Prefix {
 	return n.Prefix
 }
 
+// stringToCIDR is cidr(string).
 func stringToCIDR(v cel.Value) cel.Value {
 	n, err := parseCIDR(v.Str())
 	if err != nil {
@@ -51,6 +52,7 @@ func stringToCIDR(v cel.Value) cel.Value {
 	return cel.OpaqueValue(CIDRType, network{n})
 }
 
+// containsIP and containsCIDR ask of addresses and ranges.
 func containsIP(a, b cel.Value) cel.Value {
 	return cel.BoolOf(networkOf(a).Contains(addressOf(b)))
 }
@@ -64,7 +66,7 @@ func containsCIDR(a, b cel.Value) cel.Value {
 func containsIPText(a, b cel.Value) cel.Value {
 	ip, err := parseIP(b.Str())
 	if err != nil {
-		return noOverload()
+		return cel.NoSuchOverload()
 	}
 	return cel.BoolOf(networkOf(a).Contains(ip))
 }
@@ -84,6 +86,7 @@ func comparedCIDR(args []cel.Value, _ cel.Value) uint64 {
 	return walk(2*args[0].Size()) + walk(args[0].Size()) + 1
 }
 
+// andParsed adds the walk to a cost.
 func andParsed(f cost) cost {
 	return func(args []cel.Value, result cel.Value) uint64 { return f(args, result) + walk(args[1].Size()) }
 }
@@ -98,6 +101,7 @@ func mayCompareCIDR([]cel.Node) (cel.Range, *cel.Range) {
 	return c.Plus(cel.Range{Min: 4, Max: 16}.Scale(perByte)).Plus(cel.Exactly(1)), nil
 }
 
+// mayParse adds it to an estimate.
 func mayParse(f estimate) estimate {
 	return func(args []cel.Node) (cel.Range, *cel.Range) {
 		c, size := f(args)
@@ -105,7 +109,12 @@ func mayParse(f estimate) estimate {
 	}
 }
 
-// CIDR has cidr(string) and what is asked of ranges.
+// CIDR has cidr(string) and what is asked of ranges:
+//
+//	cidr('10.0.0.0/8').containsIP('10.1.2.3')          true, as of ip('10.1.2.3')
+//	cidr('10.0.0.0/8').containsCIDR('10.1.0.0/16')     true
+//	cidr('10.1.2.3/8').ip(), .masked()                 10.1.2.3, 10.0.0.0/8
+//	cidr('10.0.0.0/8').prefixLength()                  8
 func CIDR() *cel.Library {
 	inIP := two(member("cidr_contains_ip_string", cel.BoolType, CIDRType, cel.StringType), containsIPText)
 	inIP.Cost, inIP.Estimate = andParsed(comparedIP), mayParse(mayCompareIP)

@@ -5,8 +5,14 @@ import (
 	"apichain/internal/cel/syntax"
 )
 
-// Comprehensions has the macros of two variables: the index and the item of a list, or the key and the value of a map. Those that
-// make maps do so by a function that no expression can name.
+// Comprehensions has the macros of two variables: the index and the item of a list, or the key and the value of a map.
+//
+//	['a', 'b'].all(i, v, i < 2), .exists(…), .existsOne(…)
+//	{'a': 1}.transformList(k, v, k + string(v))              ['a1']
+//	['a', 'b'].transformMap(i, v, v != 'b', v + '!')         {0: 'a!'}: with a condition
+//	['a', 'b'].transformMapEntry(i, v, {v: i})               {'a': 0, 'b': 1}; a key that is there already is an error
+//
+// Those that make maps do so by a function that no expression can name. The evaluator puts into the map of a comprehension in place.
 func Comprehensions() *cel.Library {
 	k, v := cel.ParamOf("K"), cel.ParamOf("V")
 	dict := cel.MapOf(k, v)
@@ -74,6 +80,7 @@ func fillAll(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr) {
 	c.Result = x.Accumulator()
 }
 
+// fillExists is false until something is true.
 func fillExists(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr) {
 	c.Init = x.Literal(false)
 	c.Condition = x.Call("@not_strictly_false", x.Call("!_", x.Accumulator()))
@@ -81,6 +88,7 @@ func fillExists(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr
 	c.Result = x.Accumulator()
 }
 
+// fillExistsOne counts.
 func fillExistsOne(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr) {
 	c.Init = x.Literal(int64(0))
 	c.Condition = x.Literal(true)
@@ -88,26 +96,34 @@ func fillExistsOne(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.E
 	c.Result = x.Call("_==_", x.Accumulator(), x.Literal(int64(1)))
 }
 
-// gather makes a step for all items, or for those of which the first of two arguments is true.
-func gather(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr, step *syntax.Expr) {
-	if c.Step = step; len(args) == 2 {
-		c.Step = x.Call("_?_:_", args[0], step, x.Accumulator())
+// when returns a step for all items, or for those of which the first of two arguments is true.
+func when(x *syntax.Expander, args []*syntax.Expr, step *syntax.Expr) *syntax.Expr {
+	if len(args) == 2 {
+		return x.Call("_?_:_", args[0], step, x.Accumulator())
 	}
-	c.Condition, c.Result = x.Literal(true), x.Accumulator()
+	return step
 }
 
-// fillList gathers values, fillMap values under the key of each, fillEntries maps.
+// gather makes what gathers in an empty list or map.
+func gather(x *syntax.Expander, c *syntax.Comprehension, empty *syntax.Expr) {
+	c.Init, c.Condition, c.Result = empty, x.Literal(true), x.Accumulator()
+}
+
+// fillList gathers values, fillMap values under the key of each, fillEntries maps. The step is made before the rest, as upstream
+// numbers them.
 func fillList(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr) {
-	c.Init = x.List()
-	gather(x, c, args, x.Call("_+_", x.Accumulator(), x.List(args[len(args)-1])))
+	c.Step = when(x, args, x.Call("_+_", x.Accumulator(), x.List(args[len(args)-1])))
+	gather(x, c, x.List())
 }
 
+// fillMap has the first variable for the key.
 func fillMap(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr) {
-	c.Init = x.Map()
-	gather(x, c, args, x.Call("cel.@mapInsert", x.Accumulator(), x.Ident(c.Var), args[len(args)-1]))
+	c.Step = when(x, args, x.Call("cel.@mapInsert", x.Accumulator(), x.Ident(c.Var), args[len(args)-1]))
+	gather(x, c, x.Map())
 }
 
+// fillEntries puts all entries of a map that is made for each.
 func fillEntries(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr) {
-	c.Init = x.Map()
-	gather(x, c, args, x.Call("cel.@mapInsert", x.Accumulator(), args[len(args)-1]))
+	c.Step = when(x, args, x.Call("cel.@mapInsert", x.Accumulator(), args[len(args)-1]))
+	gather(x, c, x.Map())
 }

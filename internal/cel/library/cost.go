@@ -53,24 +53,37 @@ func matched(text, pattern uint64) uint64 {
 	return uint64(math.Ceil((1.0+float64(text))*perByte)) * uint64(math.Ceil(float64(pattern)*perRegex))
 }
 
+// mostTraversed is how many values a traversal looks at. No expression may cost as much; lists that are in each other many times may
+// have more than any computer can count.
+const mostTraversed = 4_000_000
+
 // traversed returns the cost of a walk over a tree: 1 for what has no length.
 func traversed(v cel.Value) uint64 {
+	left := mostTraversed
+	c := traversal(v, &left)
+	if left < 0 {
+		return mostTraversed
+	}
+	return c
+}
+
+// traversal ends where left is below 0.
+func traversal(v cel.Value, left *int) (sum uint64) {
+	if *left--; *left < 0 {
+		return 0
+	}
 	switch v.Kind() {
 	case cel.String:
 		return uint64(float64(len(v.Str())) * perByte)
 	case cel.Bytes:
 		return uint64(float64(len(v.Bytes())) * perByte)
-	case cel.List:
-		var sum uint64
-		for i := range v.Len() {
-			sum += traversed(v.At(i))
-		}
-		return sum
-	case cel.Map:
-		var sum uint64
+	case cel.List, cel.Map, cel.Object:
 		v.Entries(func(key, value cel.Value) bool {
-			sum += traversed(key) + traversed(value)
-			return true
+			if v.Kind() != cel.List {
+				sum += traversal(key, left)
+			}
+			sum += traversal(value, left)
+			return *left >= 0
 		})
 		return sum
 	}

@@ -65,6 +65,7 @@ func compared(arg int) cost {
 	}
 }
 
+// mayCompare is the estimate for items of a kind.
 func mayCompare(arg int, k cel.Kind) estimate {
 	return func(args []cel.Node) (cel.Range, *cel.Range) {
 		size := args[arg].Size()
@@ -72,7 +73,15 @@ func mayCompare(arg int, k cel.Kind) estimate {
 	}
 }
 
-// ExtLists has slice, flatten, sort, sortBy, lists.range, reverse and distinct.
+// ExtLists has these, of which first and last are among the optionals:
+//
+//	[1, 2, 3].slice(1, 3)               [2, 3]        from a place to another, which may be the length
+//	[[1], [2, [3]]].flatten()           [1, 2, [3]]   flatten(2) goes two levels deep
+//	[3, 1, 2].sort()                    [1, 2, 3]     of one type that has an order
+//	['ab', 'c'].sortBy(s, s.size())     ['c', 'ab']
+//	lists.range(3)                      [0, 1, 2]
+//	[1, 2].reverse()                    [2, 1]
+//	[1, 2, 1.0].distinct()              [1, 2]        the first of those that are equal
 func ExtLists() *cel.Library {
 	t := cel.ParamOf("T")
 	list, i := cel.ListOf(t), cel.IntType
@@ -111,7 +120,7 @@ func ExtLists() *cel.Library {
 		Functions: []cel.Function{
 			{Name: "slice", Overloads: []cel.Overload{slice}},
 			// Upstream looks at no type before it flattens.
-			{Name: "flatten", Makes: true, Overloads: []cel.Overload{flat, flatInt},
+			{Name: "flatten", Makes: 2, Overloads: []cel.Overload{flat, flatInt},
 				Unary: flattenOnce, Binary: flatten},
 			sortAll, sortBy,
 			{Name: "lists.range", Overloads: []cel.Overload{span}},
@@ -121,6 +130,7 @@ func ExtLists() *cel.Library {
 	}
 }
 
+// slice returns the items from a place up to another.
 func slice(args []cel.Value) cel.Value {
 	list, start, end := args[0], args[1].Int(), args[2].Int()
 	switch {
@@ -143,6 +153,7 @@ func maySlice(args []cel.Node) (cel.Range, *cel.Range) {
 	return mayMake(1, cel.Exactly(literal(args[2], args[0].Size().Max)-literal(args[1], 0)))
 }
 
+// span is lists.range: the numbers below n.
 func span(v cel.Value) cel.Value {
 	n := v.Int()
 	if n < 0 {
@@ -158,6 +169,7 @@ func span(v cel.Value) cel.Value {
 	return cel.ListValue(items)
 }
 
+// reverse returns the items from the last to the first.
 func reverse(list cel.Value) cel.Value {
 	n := list.Len()
 	items := make([]cel.Value, n)
@@ -196,6 +208,7 @@ type flattener struct {
 	left  int
 }
 
+// add looks at all items of a list, and at those of the lists in it while there are levels left.
 func (f *flattener) add(list cel.Value, levels int64) {
 	n := list.Len()
 	if f.left -= n; f.left < 0 {
@@ -220,6 +233,7 @@ func flattened(args []cel.Value, _ cel.Value) uint64 {
 	return made(levels, args[0].Size())
 }
 
+// mayFlatten is the estimate: the levels are not known where they are no literal.
 func mayFlatten(args []cel.Node) (cel.Range, *cel.Range) {
 	levels := uint64(1)
 	if len(args) == 2 {
@@ -232,7 +246,7 @@ func mayFlatten(args []cel.Node) (cel.Range, *cel.Range) {
 func notSorted(name string, v cel.Value) cel.Value {
 	switch v.Kind() {
 	case cel.String, cel.Timestamp, cel.Duration:
-		return noOverload()
+		return cel.NoSuchOverload()
 	}
 	return cel.Failf("no such overload: %s", name)
 }
@@ -280,13 +294,14 @@ func distinct(list cel.Value) cel.Value {
 		return cel.Fail(cel.ErrBudget)
 	}
 	var items []cel.Value
+	var c comparison
 	for i := range list.Len() {
 		item := list.At(i)
-		if !slices.ContainsFunc(items, func(seen cel.Value) bool { return same(item, seen) }) {
+		if !slices.ContainsFunc(items, func(seen cel.Value) bool { return c.same(item, seen) }) {
 			items = append(items, item)
 		}
 	}
-	return cel.ListValue(items)
+	return c.result(cel.ListValue(items))
 }
 
 // expandSortBy makes l.sortBy(x, key) of a list of keys: the list is the value of a variable that no expression can name, the
@@ -307,7 +322,9 @@ func expandSortBy(x *syntax.Expander, operand *syntax.Expr, args []*syntax.Expr)
 		Condition: x.Literal(true)}
 	keys.Step = x.Call("_+_", x.Accumulator(), x.List(args[1]))
 	keys.Result = x.Accumulator()
-	sorted := x.Member("@sortByAssociatedKeys", x.Ident(input), x.Fold(keys))
+	// The comprehension is made before the receiver, as upstream numbers them.
+	by := x.Fold(keys)
+	sorted := x.Member("@sortByAssociatedKeys", x.Ident(input), by)
 	return x.Fold(syntax.Comprehension{Range: x.List(), Var: unused, Accumulator: input, Init: operand, Condition: x.Literal(false),
 		Step: variable, Result: sorted}), nil
 }

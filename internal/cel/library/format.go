@@ -29,7 +29,7 @@ func (f *namedFormat) Equal(other cel.Value) cel.Value {
 	if o, ok := other.Ref().(*namedFormat); ok {
 		return cel.BoolOf(f.name == o.name)
 	}
-	return noOverload()
+	return cel.NoSuchOverload()
 }
 
 // Size is 1: formats have no length.
@@ -204,7 +204,11 @@ const (
 	longestName   = 64
 )
 
-// Format has the formats by name, and validate.
+// Format has the formats by name, and validate, which returns what is wrong, or nothing:
+//
+//	format.dns1123Label().validate('a.b')                       optional.of(['must not contain dots'])
+//	!format.uuid().validate(self.id).hasValue()                 self.id is one
+//	format.named('dns1123Label').value() == format.dns1123Label()
 func Format() *cel.Library {
 	l := &cel.Library{Name: "kubernetes.format", Equality: func(t *cel.Type, _, _ cel.Node) (cel.Range, bool) {
 		return cel.Range{Min: 1, Max: longestName}.Scale(perByte), t == FormatType
@@ -230,10 +234,11 @@ func Format() *cel.Library {
 	return l
 }
 
+// validate checks a string.
 func validate(format, text cel.Value) cel.Value {
 	f, ok := format.Ref().(*namedFormat)
 	if !ok {
-		return noOverload()
+		return cel.NoSuchOverload()
 	}
 	if errs := f.check(text.Str()); len(errs) > 0 {
 		return cel.Some(texts(errs))
@@ -241,6 +246,7 @@ func validate(format, text cel.Value) cel.Value {
 	return cel.None
 }
 
+// validated and mayValidate take a format for a regular expression of its length, and of the greatest.
 func validated(args []cel.Value, _ cel.Value) uint64 {
 	if f, ok := args[0].Ref().(*namedFormat); ok {
 		return matched(args[1].Size(), f.length)

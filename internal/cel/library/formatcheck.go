@@ -55,6 +55,9 @@ var clauseKinds = map[byte][]cel.Kind{
 	'X': {cel.Int, cel.Uint, cel.String, cel.Bytes},
 }
 
+// A string that a variable has may be "NaN", and what is dyn may be anything; those are told when the call is made. The types of
+// clauses are told by the ids of the arguments, so that the caret of an error stands below the argument, or the item within it.
+
 // oneOf reports whether a type is of one of the kinds, or not known.
 func oneOf(t *cel.Type, kinds []cel.Kind) bool {
 	kind := t.Kind

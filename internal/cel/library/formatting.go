@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -102,6 +102,7 @@ const longest = 16 << 20
 // writer gathers a text that has a longest.
 type writer struct{ strings.Builder }
 
+// put adds s, unless there is too much.
 func (w *writer) put(s string) error {
 	if w.Len()+len(s) > longest {
 		return cel.ErrBudget
@@ -224,6 +225,7 @@ func (w *writer) value(v cel.Value, quoted bool) error {
 	return w.put(text)
 }
 
+// list writes a list.
 func (w *writer) list(v cel.Value) error {
 	w.WriteByte('[')
 	for i := range v.Len() {
@@ -263,7 +265,7 @@ func (w *writer) mapping(v cel.Value) error {
 	if failed != nil {
 		return failed
 	}
-	slices.SortStableFunc(entries, func(a, b entry) int { return strings.Compare(a.key, b.key) })
+	sort.SliceStable(entries, func(i, j int) bool { return entries[i].key < entries[j].key })
 	w.WriteByte('{')
 	for i, e := range entries {
 		if i > 0 {
@@ -280,6 +282,7 @@ func (w *writer) mapping(v cel.Value) error {
 // noVerb is what upstream's printer writes for a number of a clause that it cannot read: one over 10,000,009.
 const noVerb = "%!(NOVERB)"
 
+// readable reports whether it can.
 func readable(digits int) bool { return digits/10 <= 1e6 }
 
 // special returns how what has no digits is written.
@@ -304,7 +307,8 @@ func fixed(f float64, digits int) string {
 	if s, ok := special(f); ok {
 		return s
 	}
-	most := max(int(int16(digits)), -1)
+	// A float has no more digits than that.
+	most := min(max(int(int16(digits)), -1), 1100)
 	whole, fraction, _ := strings.Cut(strconv.FormatFloat(math.Abs(f), 'f', most, 64), ".")
 	var b strings.Builder
 	if f < 0 {
@@ -349,5 +353,6 @@ func point(fraction string, fewest int) string {
 	return "." + fraction
 }
 
-var superscript = strings.NewReplacer("-", "⁻", "0", "⁰", "1", "¹", "2", "²", "3", "³", "4", "⁴", "5", "⁵", "6", "⁶", "7", "⁷",
-	"8", "⁸", "9", "⁹")
+// superscript raises the digits of a power.
+var superscript = strings.NewReplacer("-", "⁻", "0", "⁰", "1", "¹", "2", "²", "3", "³", "4", "⁴", "5", "⁵", "6", "⁶",
+	"7", "⁷", "8", "⁸", "9", "⁹")

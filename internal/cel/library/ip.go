@@ -18,7 +18,7 @@ func (a address) Equal(other cel.Value) cel.Value {
 	if b, ok := other.Ref().(address); ok {
 		return cel.BoolOf(a == b)
 	}
-	return noOverload()
+	return cel.NoSuchOverload()
 }
 
 // Size returns the bytes.
@@ -38,6 +38,7 @@ func parseIP(s string) (netip.Addr, error) {
 	return a, nil
 }
 
+// addressValue returns an address as a value.
 func addressValue(a netip.Addr) cel.Value { return cel.OpaqueValue(IPType, address{a}) }
 
 // addressOf returns the address that v is. A value that is none is no address at all, of which everything is false.
@@ -46,6 +47,7 @@ func addressOf(v cel.Value) netip.Addr {
 	return a.Addr
 }
 
+// stringToIP is ip(string).
 func stringToIP(v cel.Value) cel.Value {
 	a, err := parseIP(v.Str())
 	if err != nil {
@@ -54,7 +56,12 @@ func stringToIP(v cel.Value) cel.Value {
 	return addressValue(a)
 }
 
-// IP has ip(string) and what is asked of addresses.
+// IP has ip(string) and what is asked of addresses. A zone, and an IPv4 address in the form of IPv6, is an error.
+//
+//	isIP('10.0.0.1'), ip('::1').family()        true, 6
+//	ip.isCanonical('::0001')                    false: it is written ::1
+//	ip('127.0.0.1').isLoopback()                true, and isUnspecified, isLinkLocalMulticast, isLinkLocalUnicast, isGlobalUnicast
+//	string(ip('::0001'))                        '::1'
 func IP() *cel.Library {
 	// is makes a question of an address.
 	is := func(name, id string, f func(netip.Addr) bool) cel.Function {

@@ -7,6 +7,8 @@ import (
 )
 
 // JSONPatch has jsonpatch.escapeKey, which makes a part of a JSON pointer of a key. Only expressions of mutations have it.
+//
+//	jsonpatch.escapeKey('a/b~')      'a~1b~0'
 func JSONPatch() *cel.Library {
 	escape := strings.NewReplacer("/", "~1", "~", "~0")
 	return &cel.Library{Name: "kubernetes.jsonpatch", Functions: []cel.Function{

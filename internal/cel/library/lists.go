@@ -4,6 +4,11 @@ import (
 	"apichain/internal/cel"
 )
 
+// The lists of Kubernetes. Each function looks at every item, and costs a walk over the list with all that is in it: an item that has
+// no length is 1, a string a tenth of its bytes. Items are of one type for the checker, but a list of dyn may have any, and then what
+// has no order is an error, and what has no order with its neighbour is passed over, as upstream does. The functions indexOf and
+// lastIndexOf have the names, and the costs, of those of strings.
+
 // elements are the types whose lists can be sorted, and summable those whose lists have a sum, beginning with zero.
 func elements() []*cel.Type {
 	return []*cel.Type{cel.IntType, cel.UintType, cel.DoubleType, cel.BoolType, cel.DurationType, cel.TimestampType, cel.StringType,
@@ -15,7 +20,15 @@ func summable() map[*cel.Type]cel.Value {
 		cel.DurationType: cel.DurationOf(0)}
 }
 
-// Lists has the functions of lists that Kubernetes had first. includes is new in 1.37, and expressions have it that are stored.
+// Lists has the functions of lists that Kubernetes had first:
+//
+//	[1, 2, 3].isSorted()        true       of all types that have an order
+//	[1, 2, 3].sum()             6          of numbers and durations; 0 of nothing
+//	[1, 2, 3].min(), .max()     1, 3       an error of nothing
+//	['a', 'b'].indexOf('b')     1          -1 for what is not there, as lastIndexOf
+//	[1, 2].includes(2)          true       of anything: what is no list includes itself
+//
+// includes is new in 1.37, and expressions have it that are stored.
 func Lists(includes bool) *cel.Library {
 	sorted := cel.Function{Name: "isSorted", Cost: traverse, Estimate: mayTraverse}
 	greatest := cel.Function{Name: "max", Cost: traverse, Estimate: mayTraverse}
@@ -61,6 +74,7 @@ func mayTraverse(args []cel.Node) (cel.Range, *cel.Range) {
 	return size.Times(perItem(item)), nil
 }
 
+// perItem is what an item may cost.
 func perItem(item cel.Node) cel.Range {
 	c := cel.Exactly(1)
 	if k := item.Type().Kind; k == cel.String || k == cel.Bytes {
@@ -77,8 +91,40 @@ func mayInclude(args []cel.Node) (cel.Range, *cel.Range) {
 	return args[0].Size(), nil
 }
 
+// mostSteps is how many pairs of values a call may compare.
+const mostSteps = 4_000_000
+
+// comparison is many comparisons of one call.
+type comparison struct{ steps int64 }
+
 // same reports whether two values are equal; what cannot be compared is not.
-func same(a, b cel.Value) bool { return cel.Equal(a, b).Bool() }
+func (c *comparison) same(a, b cel.Value) bool {
+	if c.steps > mostSteps {
+		return false
+	}
+	left := mostSteps - c.steps
+	equal := cel.EqualWithin(a, b, &left).Bool()
+	c.steps = mostSteps - left
+	return equal
+}
+
+// has reports whether a list has an item.
+func (c *comparison) has(list, item cel.Value) bool {
+	for i := range list.Len() {
+		if c.same(item, list.At(i)) {
+			return true
+		}
+	}
+	return false
+}
+
+// result returns v, or that there was too much to compare.
+func (c *comparison) result(v cel.Value) cel.Value {
+	if c.steps > mostSteps {
+		return cel.Fail(cel.ErrBudget)
+	}
+	return v
+}
 
 // ordered reports whether values of v's kind have an order.
 func ordered(v cel.Value) bool {
@@ -95,10 +141,11 @@ func compares(a, b cel.Value, c int) bool {
 	return err == nil && is == c
 }
 
+// isSorted reports whether no item is greater than the next.
 func isSorted(list cel.Value) cel.Value {
 	for i := range list.Len() {
 		if !ordered(list.At(i)) {
-			return noOverload()
+			return cel.NoSuchOverload()
 		}
 		if i > 0 && compares(list.At(i-1), list.At(i), 1) {
 			return cel.False
@@ -114,7 +161,7 @@ func extreme(name string, worse int) func(cel.Value) cel.Value {
 		for i := range list.Len() {
 			next := list.At(i)
 			if !ordered(next) {
-				return noOverload()
+				return cel.NoSuchOverload()
 			}
 			if i == 0 || compares(found, next, worse) {
 				found = next
@@ -138,28 +185,35 @@ func sumOf(list, zero cel.Value) cel.Value {
 	return sum
 }
 
+// indexOf returns the first place of an item, lastIndexOf the last.
 func indexOf(list, item cel.Value) cel.Value {
+	var c comparison
 	for i := range list.Len() {
-		if same(list.At(i), item) {
+		if c.same(list.At(i), item) {
 			return cel.IntOf(int64(i))
 		}
 	}
-	return cel.IntOf(-1)
+	return c.result(cel.IntOf(-1))
 }
 
 func lastIndexOf(list, item cel.Value) cel.Value {
+	var c comparison
 	for i := list.Len() - 1; i >= 0; i-- {
-		if same(list.At(i), item) {
+		if c.same(list.At(i), item) {
 			return cel.IntOf(int64(i))
 		}
 	}
-	return cel.IntOf(-1)
+	return c.result(cel.IntOf(-1))
 }
 
 // includesValue reports whether a list has an item, or whether what is no list is that item.
 func includesValue(v, item cel.Value) cel.Value {
 	if v.Kind() != cel.List {
-		return cel.BoolOf(same(v, item))
+		return cel.BoolOf(cel.Equal(v, item).Bool())
 	}
-	return cel.BoolOf(indexOf(v, item).Int() >= 0)
+	at := indexOf(v, item)
+	if at.Kind() == cel.Error {
+		return at
+	}
+	return cel.BoolOf(at.Int() >= 0)
 }

@@ -8,7 +8,16 @@ import (
 // unused is the variable of a comprehension over nothing, which is there for its accumulator alone.
 const unused = "#unused"
 
-// Optionals has the functions and macros of values that may not be there. Those without an implementation are the evaluator's, which
+// Optionals has the functions and macros of values that may not be there. What a.?b and a[?b] mean is the evaluator's.
+//
+//	optional.of(1), optional.none()                      there, and not
+//	optional.ofNonZeroValue('')                          not there: nor is null, 0, [], {} …
+//	o.hasValue(), o.value(), o.orValue(2), o.or(p)       value() of nothing is an error
+//	o.optMap(v, v + 1), o.optFlatMap(v, v.?field)        of the value if it is there
+//	[1].first(), [].last()                               optional.of(1), optional.none()
+//	optional.unwrap([o, p]), [o, p].unwrapOpt()          those that are there
+//
+// Those without an implementation are the evaluator's, which
 // does not look at the right side of an or whose left side is there.
 func Optionals() *cel.Library {
 	k, v := cel.ParamOf("K"), cel.ParamOf("V")
@@ -70,6 +79,7 @@ func nonZero(v cel.Value) cel.Value {
 	return cel.Some(v)
 }
 
+// itemAt returns an item of a list if there is one.
 func itemAt(list cel.Value, i int) cel.Value {
 	if i < 0 || i >= list.Len() {
 		return cel.None

@@ -18,11 +18,14 @@ func (a amount) Equal(other cel.Value) cel.Value {
 	if b, ok := other.Ref().(amount); ok {
 		return cel.BoolOf(a.Cmp(b.Number) == 0)
 	}
-	return noOverload()
+	return cel.NoSuchOverload()
 }
 
 // Size is 1: quantities have no length.
 func (a amount) Size() uint64 { return 1 }
+
+// Weight returns how long it takes to compute with it: numbers of more digits than upstream's fast path has are multiplied.
+func (a amount) Weight() int64 { return int64(a.Words()) }
 
 var errNoInteger = errors.New("cannot convert value to integer")
 
@@ -40,7 +43,14 @@ func amountValue(n quantity.Number, err error) cel.Value {
 	return cel.OpaqueValue(QuantityType, amount{n})
 }
 
-// Quantity has quantity(string), comparisons, sums and conversions.
+// Quantity has quantity(string), comparisons, sums and conversions. Answers are those of upstream's type: whether a quantity is an
+// integer goes by how it was written, too.
+//
+//	isQuantity('1.5Gi'), sign(quantity('-1'))                    true, -1
+//	quantity('1k').compareTo(quantity('1Ki'))                    -1, and isLessThan, isGreaterThan
+//	quantity('1Ki').asInteger()                                  1024; an error where isInteger() is false, as of 1000m
+//	quantity('100m').asApproximateFloat()                        0.1
+//	quantity('1Gi').add(quantity('1')).sub(5)                    with quantities and ints
 func Quantity() *cel.Library {
 	t := QuantityType
 	asks := func(name string, o cel.Overload, f func(quantity.Number) cel.Value) cel.Function {

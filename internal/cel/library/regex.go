@@ -6,14 +6,19 @@ import (
 	"apichain/internal/cel"
 )
 
-// Regex has find and findAll. A pattern that is a literal is compiled with the program, any other at each call, which its cost pays.
+// Regex has find and findAll, which return what a regular expression (RE2) matches:
+//
+//	'abc 123'.find('[0-9]+')          '123'      '' for nothing
+//	'1 2 3'.findAll('[0-9]', 2)       ['1', '2']
+//
+// A pattern that is a literal is compiled with the program, any other at each call, which its cost pays.
 func Regex() *cel.Library {
 	s := cel.StringType
 	return &cel.Library{Name: "kubernetes.regex", Functions: []cel.Function{
 		{Name: "find", Cost: searched, Estimate: maySearch, Regex: find, Overloads: []cel.Overload{
 			more(member("string_find_string", s, s, s), compiled(find)),
 		}},
-		{Name: "findAll", Cost: searched, Estimate: maySearch, Regex: findAll, Overloads: []cel.Overload{
+		{Name: "findAll", Makes: 20, Cost: searched, Estimate: maySearch, Regex: findAll, Overloads: []cel.Overload{
 			more(member("string_find_all_string", cel.ListOf(s), s, s), compiled(findAll)),
 			more(member("string_find_all_string_int", cel.ListOf(s), s, s, cel.IntType), compiled(findAll)),
 		}},
@@ -31,9 +36,10 @@ func compiled(f func(re *regexp.Regexp, args []cel.Value) cel.Value) func(args [
 	}
 }
 
+// find returns the first match.
 func find(re *regexp.Regexp, args []cel.Value) cel.Value {
 	if args[0].Kind() != cel.String {
-		return noOverload()
+		return cel.NoSuchOverload()
 	}
 	return cel.StringOf(re.FindString(args[0].Str()))
 }
@@ -45,7 +51,7 @@ func findAll(re *regexp.Regexp, args []cel.Value) cel.Value {
 		n = int(args[2].Int())
 	}
 	if args[0].Kind() != cel.String || len(args) == 3 && args[2].Kind() != cel.Int {
-		return noOverload()
+		return cel.NoSuchOverload()
 	}
 	return texts(re.FindAllString(args[0].Str(), n))
 }

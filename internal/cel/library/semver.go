@@ -33,11 +33,14 @@ func (v *version) Equal(other cel.Value) cel.Value {
 	if o, ok := other.Ref().(*version); ok {
 		return cel.BoolOf(v.compare(o) == 0)
 	}
-	return noOverload()
+	return cel.NoSuchOverload()
 }
 
 // Size is 1: versions have no length.
 func (v *version) Size() uint64 { return 1 }
+
+// Weight returns how long it takes to compare two.
+func (v *version) Weight() int64 { return int64(len(v.before)) }
 
 // String returns the version without the name of a build.
 func (v *version) String() string {
@@ -75,14 +78,17 @@ const (
 // only reports whether s has no other characters than those of a set.
 func only(s, set string) bool { return strings.Trim(s, set) == "" }
 
+// malformed returns an error in the words of upstream's parser, which begin with capitals.
+func malformed(format string, args ...any) error { return fmt.Errorf(format, args...) }
+
 // parseSemver returns a version.
 func parseSemver(s string) (*version, error) {
 	if s == "" {
-		return nil, errors.New("Version string empty")
+		return nil, malformed("Version string empty")
 	}
 	parts := strings.SplitN(s, ".", 3)
 	if len(parts) != 3 {
-		return nil, errors.New("No Major.Minor.Patch elements found")
+		return nil, malformed("No Major.Minor.Patch elements found")
 	}
 	v := &version{}
 	patch, build, hasBuild := strings.Cut(parts[2], "+")
@@ -92,10 +98,10 @@ func parseSemver(s string) (*version, error) {
 		to                *uint64
 	}{{"major", "Major", parts[0], &v.major}, {"minor", "Minor", parts[1], &v.minor}, {"patch", "Patch", patch, &v.patch}} {
 		if !only(n.text, digits) {
-			return nil, fmt.Errorf("Invalid character(s) found in %s number %q", n.what, n.text)
+			return nil, malformed("Invalid character(s) found in %s number %q", n.what, n.text)
 		}
 		if len(n.text) > 1 && n.text[0] == '0' {
-			return nil, fmt.Errorf("%s number must not contain leading zeroes %q", n.title, n.text)
+			return nil, malformed("%s number must not contain leading zeroes %q", n.title, n.text)
 		}
 		var err error
 		if *n.to, err = strconv.ParseUint(n.text, 10, 64); err != nil {
@@ -114,26 +120,27 @@ func parseSemver(s string) (*version, error) {
 	if hasBuild {
 		for part := range strings.SplitSeq(build, ".") {
 			if part == "" {
-				return nil, errors.New("Build meta data is empty")
+				return nil, malformed("Build meta data is empty")
 			}
 			if !only(part, alphanum) {
-				return nil, fmt.Errorf("Invalid character(s) found in build meta data %q", part)
+				return nil, malformed("Invalid character(s) found in build meta data %q", part)
 			}
 		}
 	}
 	return v, nil
 }
 
+// parseStage returns a part of what comes before a release.
 func parseStage(s string) (stage, error) {
 	switch {
 	case s == "":
-		return stage{}, errors.New("Prerelease is empty")
+		return stage{}, malformed("Prerelease is empty")
 	case !only(s, alphanum):
-		return stage{}, fmt.Errorf("Invalid character(s) found in prerelease %q", s)
+		return stage{}, malformed("Invalid character(s) found in prerelease %q", s)
 	case !only(s, digits):
 		return stage{text: s}, nil
 	case len(s) > 1 && s[0] == '0':
-		return stage{}, fmt.Errorf("Numeric PreRelease version must not contain leading zeroes %q", s)
+		return stage{}, malformed("Numeric PreRelease version must not contain leading zeroes %q", s)
 	}
 	n, err := strconv.ParseUint(s, 10, 64)
 	return stage{number: n}, err
@@ -172,6 +179,7 @@ func readSemver(s string, normalize bool) (*version, error) {
 	return parseSemver(s)
 }
 
+// semverValue returns a version as a value, or the error.
 func semverValue(v *version, err error) cel.Value {
 	if err != nil {
 		return cel.Fail(err)
@@ -187,7 +195,11 @@ func versionOf(v cel.Value) *version {
 	return &version{}
 }
 
-// Semver has semver(string), with true for what has to be normalized, comparisons and the three numbers.
+// Semver has semver(string), with true for what has to be normalized, comparisons and the three numbers:
+//
+//	semver('1.2.3-rc.1').isLessThan(semver('1.2.3'))       true, and isGreaterThan, compareTo
+//	semver('v1.02', true).minor()                          2, and major, patch
+//	isSemver('v1'), isSemver('v1', true)                   false, true
 func Semver() *cel.Library {
 	t := SemverType
 	part := func(name, id string, f func(*version) uint64) cel.Function {

@@ -6,8 +6,11 @@ import (
 	"apichain/internal/cel"
 )
 
-// Sets has the functions that take lists for sets: sets.contains, sets.equivalent and sets.intersects. Each looks at the items of
-// one list for each of the other, and costs that.
+// Sets has the functions that take lists for sets. Each looks at the items of one list for each of the other, and costs that.
+//
+//	sets.contains([1, 2, 3], [3, 1.0])      true: all of the second are in the first
+//	sets.equivalent([1, 1], [1u])           true: each has all of the other
+//	sets.intersects([1, 2], [2, 5])         true: there is one that both have
 func Sets() *cel.Library {
 	list := cel.ListOf(cel.ParamOf("T"))
 	row := func(name string, passes float64, f func(a, b cel.Value) cel.Value) cel.Function {
@@ -23,24 +26,29 @@ func Sets() *cel.Library {
 	return &cel.Library{Name: "cel.lib.ext.sets", Functions: []cel.Function{
 		row("contains", 1, setContains),
 		row("intersects", 1, func(a, b cel.Value) cel.Value {
+			var c comparison
 			for i := range a.Len() {
-				if indexOf(b, a.At(i)).Int() >= 0 {
+				if c.has(b, a.At(i)) {
 					return cel.True
 				}
 			}
-			return cel.False
+			return c.result(cel.False)
 		}),
 		row("equivalent", 2, func(a, b cel.Value) cel.Value {
-			return cel.BoolOf(setContains(a, b).Bool() && setContains(b, a).Bool())
+			if v := setContains(a, b); v != cel.True {
+				return v
+			}
+			return setContains(b, a)
 		}),
 	}}
 }
 
 // setContains reports whether all items of b are in a.
 func setContains(a, b cel.Value) cel.Value {
+	var c comparison
 	for i := range b.Len() {
-		if indexOf(a, b.At(i)).Int() < 0 {
-			return cel.False
+		if !c.has(a, b.At(i)) {
+			return c.result(cel.False)
 		}
 	}
 	return cel.True

@@ -169,7 +169,15 @@ func quote(v cel.Value) cel.Value {
 	return cel.StringOf(`"` + escapes.Replace(strings.ToValidUTF8(v.Str(), "\uFFFD")) + `"`)
 }
 
-// Strings has them.
+// Strings has them:
+//
+//	'abc'.charAt(1), 'abc'.substring(1, 3)              'b', 'bc'
+//	'abcb'.indexOf('b'), .lastIndexOf('b', 2)           1, 1: the last one that begins at 2 or before; -1 for none
+//	'aB'.lowerAscii(), .upperAscii(), ' a '.trim()      'ab', 'AB', 'a'
+//	'a-b-c'.replace('-', '+', 1)                        'a+b-c'; without a number all
+//	'a,b'.split(','), ['a', 'b'].join('-')              ['a', 'b'], 'a-b'
+//	'%s is %.1f'.format(['x', 2.5])                     'x is 2.5': see formatting.go
+//	strings.quote('a"')                                 '"a\\""'
 func Strings() *cel.Library {
 	s, i, list := cel.StringType, cel.IntType, cel.ListOf(cel.StringType)
 	return &cel.Library{Name: "cel.lib.ext.strings", Mixed: []string{"format"}, Validate: checkFormat, Functions: []cel.Function{
@@ -190,7 +198,7 @@ func Strings() *cel.Library {
 			Overloads: []cel.Overload{one(member("string_lower_ascii", s, s), ascii('A', 'Z', 'a'-'A'))}},
 		{Name: "upperAscii", Cost: walked, Estimate: mayCopy,
 			Overloads: []cel.Overload{one(member("string_upper_ascii", s, s), ascii('a', 'z', 'A'-'a'))}},
-		{Name: "replace", Makes: true, Cost: walkedTwice, Estimate: mayReplace, Overloads: []cel.Overload{
+		{Name: "replace", Makes: 2, Cost: walkedTwice, Estimate: mayReplace, Overloads: []cel.Overload{
 			more(member("string_replace_string_string", s, s, s, s), func(a []cel.Value) cel.Value {
 				return replaced(a[0].Str(), a[1].Str(), a[2].Str(), -1)
 			}),
@@ -220,9 +228,9 @@ func Strings() *cel.Library {
 			Overloads: []cel.Overload{one(member("string_trim", s, s), func(v cel.Value) cel.Value {
 				return cel.StringOf(strings.TrimSpace(v.Str()))
 			})}},
-		{Name: "format", Makes: true, Overloads: []cel.Overload{formatRow()}},
+		{Name: "format", Makes: 10, Overloads: []cel.Overload{formatRow()}},
 		{Name: "strings.quote", Overloads: []cel.Overload{quoteRow()}},
-		{Name: "join", Makes: true, Cost: joined, Estimate: mayJoin, Overloads: []cel.Overload{
+		{Name: "join", Makes: 1, Cost: joined, Estimate: mayJoin, Overloads: []cel.Overload{
 			one(member("list_join", s, list), func(v cel.Value) cel.Value { return join(v, "") }),
 			two(member("list_join_string", s, list, s), func(v, between cel.Value) cel.Value { return join(v, between.Str()) }),
 		}},
@@ -246,6 +254,7 @@ func quoteRow() cel.Overload {
 	return o
 }
 
+// joined is by the length of the result.
 func joined(_ []cel.Value, result cel.Value) uint64 { return walkTwice(result.Size()) }
 
 // mayReplace says how long the result may be: where something empty is replaced, the other goes around every byte; where the other

@@ -17,11 +17,16 @@ func (l location) Equal(other cel.Value) cel.Value {
 	if o, ok := other.Ref().(location); ok {
 		return cel.BoolOf(l.String() == o.String())
 	}
-	return noOverload()
+	return cel.NoSuchOverload()
 }
 
 // Size is 1: URLs have no length.
 func (l location) Size() uint64 { return 1 }
+
+// Weight returns how long it takes to take it apart.
+func (l location) Weight() int64 {
+	return int64(len(l.Host)+len(l.Path)+len(l.RawPath)+len(l.RawQuery)+len(l.Fragment)) / 8
+}
 
 // parseURL takes absolute URLs and absolute paths, as the line of a request has them. A # of such a line is a part of the path, but
 // what is returned has a fragment.
@@ -38,6 +43,7 @@ func isURL(v cel.Value) cel.Value {
 	return cel.BoolOf(err == nil)
 }
 
+// stringToURL is url(string).
 func stringToURL(v cel.Value) cel.Value {
 	u, err := parseURL(v.Str())
 	if err != nil {
@@ -56,14 +62,19 @@ func query(u *url.URL) cel.Value {
 	return cel.MapValue(keys, lists)
 }
 
-// URLs has url(string) and the parts of a URL.
+// URLs has url(string) and the parts of a URL:
+//
+//	url('https://h:80/a%20b?q=1').getHost()       'h:80'        getHostname() 'h', getPort() '80', getScheme() 'https'
+//	url('/a%20b').getEscapedPath()                '/a%20b'
+//	url('/p?q=1&q=2').getQuery()                  {'q': ['1', '2']}
+//	isURL('../relative')                          false
 func URLs() *cel.Library {
 	// part makes a function that returns a part.
 	part := func(name, id string, f func(*url.URL) string) cel.Function {
 		return cel.Function{Name: name, Overloads: []cel.Overload{one(member(id, cel.StringType, URLType), func(v cel.Value) cel.Value {
 			l, ok := v.Ref().(location)
 			if !ok {
-				return noOverload()
+				return cel.NoSuchOverload()
 			}
 			return cel.StringOf(f(l.URL))
 		})}}
@@ -91,7 +102,7 @@ func URLs() *cel.Library {
 				member("url_get_query", cel.MapOf(cel.StringType, cel.ListOf(cel.StringType)), URLType), func(v cel.Value) cel.Value {
 					l, ok := v.Ref().(location)
 					if !ok {
-						return noOverload()
+						return cel.NoSuchOverload()
 					}
 					return query(l.URL)
 				})}},

@@ -3,7 +3,12 @@ package syntax
 import "strings"
 
 // The idea: the builder walks the tree of nodes in the order in which upstream does, since that order gives the nodes of the AST
-// their IDs. Most levels of the grammar leave nothing: a node with one part and no operator is that part.
+// their IDs, and IDs lead to the places that messages name. Most levels of the grammar leave nothing: a node with one part and no
+// operator is that part.
+//
+// Faults that are none of the grammar's are found here: a number that is too great, an escape that means nothing, a reserved name, an
+// argument that a macro cannot take. The tree may have holes where the thorough parser found a fault; what stands there is of kind 0.
+// It is built all the same, so that all faults of a text are told at once.
 
 // The places of IDs that have none: of what stands where a fault is, and of calls that became something else.
 const (
@@ -20,7 +25,7 @@ type builder struct {
 	offsets []int32 // by ID
 	exprs   []Expr  // not yet used
 	depth   int
-	deep    bool // the tree is nested too deep: nothing more is built, and no more faults are found
+	deep    bool // the expression is too deep or too large: nothing more is built, and no more faults are found
 }
 
 // id returns a new ID of something at an offset.
@@ -37,13 +42,19 @@ func (b *builder) release(id int32) {
 	}
 }
 
+// at and text return the place and the text of a token; the token 0 has none.
 func (b *builder) at(token int32) int32    { return b.tokens[token].start }
 func (b *builder) text(token int32) string { return b.source.slice(b.tokens[token]) }
 
-// expr returns a new expression.
+// expr returns a new expression. They are made several at a time.
 func (b *builder) expr(k Kind, id int32) *Expr {
 	if len(b.exprs) == 0 {
-		b.exprs = make([]Expr, 16)
+		// Two of three tokens become an expression; those of macros come in addition.
+		n := 8
+		if b.exprs == nil {
+			n = max(4, min(64, len(b.tokens)*2/3))
+		}
+		b.exprs = make([]Expr, n)
 	}
 	e := &b.exprs[0]
 	b.exprs = b.exprs[1:]
@@ -67,6 +78,15 @@ func (b *builder) place(offset int32) (line, column int) {
 		return -1, -1
 	}
 	return b.source.Place(offset)
+}
+
+// giveUp reports that the expression is too much, and has nothing more built.
+func (b *builder) giveUp(message string) *Expr {
+	if !b.deep {
+		b.faults.Add(-1, -1, message)
+	}
+	b.deep = true
+	return b.hole()
 }
 
 // hole is what stands where the thorough parser found nothing.
@@ -98,12 +118,11 @@ func (b *builder) build(n *node) *Expr {
 	if n = unnest(n); n == nil || b.deep {
 		return b.hole()
 	}
+	// Chains as a.b.c and a+b+c are deep trees, though no rule is nested in reading them.
 	switch n.form {
 	case formExpr, formRelation, formCalc, formSelect, formMemberCall, formIndex:
 		if b.depth++; b.depth > depthLimit {
-			b.faults.Add(-1, -1, "max recursion depth exceeded")
-			b.deep = true
-			return b.hole()
+			return b.giveUp("max recursion depth exceeded")
 		}
 		defer func() { b.depth-- }()
 	}
@@ -118,7 +137,7 @@ func (b *builder) build(n *node) *Expr {
 	case formRelation, formCalc:
 		first := b.build(n.first)
 		return b.operation(b.id(b.at(n.op)), operators[b.tokens[n.op].kind], first, n.child(1))
-	case formUnary:
+	case formUnary: // no alternative of it fitted
 		return b.literal(n, "<<error>>")
 	case formNot:
 		return b.unary("!_", n)
@@ -150,6 +169,7 @@ func (b *builder) operation(id int32, name string, first *Expr, rest ...*node) *
 
 // logic returns the calls of a || b || c as a balanced tree, which the operators allow, as their order does not matter.
 func (b *builder) logic(name string, n *node) *Expr {
+	// Upstream numbers an operator behind the term that follows it.
 	terms := []*Expr{b.build(n.first)}
 	ids := []int32{0}
 	for c := n.first.next; c != nil; c = c.next {
@@ -164,6 +184,7 @@ func (b *builder) balance(name string, terms []*Expr, ids []int32) *Expr {
 	if len(terms) == 1 {
 		return terms[0]
 	}
+	// The operator in the middle is the root. What is left of it is at most one longer than what is right.
 	half := (len(terms) + 1) / 2
 	left := b.balance(name, terms[:half], ids[:half])
 	right := b.balance(name, terms[half:], ids[half:])
@@ -188,8 +209,10 @@ func (b *builder) name(n *node) (string, bool) {
 	return strings.Trim(b.text(n.id), "`"), true
 }
 
+// badName is what is wrong where a name should be.
 const badName = "unsupported ident kind"
 
+// selection returns a.b, and of a.?b the call that it is. A selection without a name is a hole at its beginning.
 func (b *builder) selection(n *node) *Expr {
 	operand := b.build(n.first)
 	field := n.child(1)
@@ -204,6 +227,7 @@ func (b *builder) selection(n *node) *Expr {
 		if !b.options.Optionals {
 			return b.fault(b.at(n.op), "unsupported syntax '.?'")
 		}
+		// The name has an ID of its own, before that of the call.
 		args := []*Expr{operand, b.literal(field, name)}
 		e := b.expr(Call, b.id(b.at(n.op)))
 		e.Name, e.Args = "_?._", args
@@ -214,6 +238,7 @@ func (b *builder) selection(n *node) *Expr {
 	return e
 }
 
+// memberCall returns a.b(c), whose place is its parenthesis.
 func (b *builder) memberCall(n *node) *Expr {
 	operand := b.build(n.first)
 	if n.id == 0 {
@@ -223,6 +248,7 @@ func (b *builder) memberCall(n *node) *Expr {
 	return b.call(id, b.text(n.id), operand, b.args(n.child(1)))
 }
 
+// index returns a[b] and a[?b].
 func (b *builder) index(n *node) *Expr {
 	operand := b.build(n.first)
 	if n.op == 0 {
@@ -244,6 +270,7 @@ func (b *builder) args(list *node) []*Expr {
 		return nil
 	}
 	n := 0
+	// They are counted first, so that they are made at once.
 	for c := list.first; c != nil; c = c.next {
 		n++
 	}
@@ -254,6 +281,7 @@ func (b *builder) args(list *node) []*Expr {
 	return args
 }
 
+// primary returns what has no operators.
 func (b *builder) primary(n *node) *Expr {
 	switch n.form {
 	case formIdent, formCall:
@@ -287,12 +315,14 @@ func (b *builder) primary(n *node) *Expr {
 	return b.hole()
 }
 
+// literal returns a literal at the beginning of a node.
 func (b *builder) literal(n *node, v any) *Expr {
 	e := b.expr(Literal, b.id(b.at(n.start)))
 	e.Value = v
 	return e
 }
 
+// quoted returns a string or bytes.
 func (b *builder) quoted(n *node) *Expr {
 	s := b.text(n.id)
 	isBytes := n.form == formBytes
@@ -301,6 +331,7 @@ func (b *builder) quoted(n *node) *Expr {
 	}
 	v, err := unquote(s, isBytes)
 	if err != nil {
+		// It is a string all the same, for what is found behind it.
 		b.fault(b.at(n.start), err.Error())
 		v = s
 	}
@@ -340,6 +371,7 @@ func (b *builder) message(n *node) string {
 	return name.String()
 }
 
+// list returns a list, and which of its items are written with a question mark.
 func (b *builder) list(n *node) *Expr {
 	e := b.expr(List, b.id(b.at(n.op)))
 	if n.first == nil {
@@ -370,6 +402,7 @@ func (b *builder) entries(list *node) []Entry {
 	for key := list.first; key != nil && key.next != nil; key = key.next.next {
 		value := key.next
 		entry := Entry{ID: b.id(b.at(value.sep)), Optional: key.opt != 0}
+		// A faulty entry is left out; nobody sees the tree then.
 		if entry.Optional && !b.options.Optionals {
 			b.fault(b.at(key.start), "unsupported syntax '?'")
 			continue
@@ -426,6 +459,7 @@ func (b *builder) expand(m *Macro, id int32, operand *Expr, args []*Expr) *Expr 
 	if fault == nil && e == nil {
 		return nil
 	}
+	// The call is gone, and its ID with it.
 	b.release(id)
 	if fault == nil {
 		return e

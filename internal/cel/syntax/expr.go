@@ -4,10 +4,28 @@
 // text, or Faults, which print as cel-go's issues do: place, message, the line, and a caret below the place.
 //
 //	ast, err := syntax.Parse("self.items.all(i, i.port > 0)", syntax.Options{Macros: syntax.Standard})
-//	err.Error() // ERROR: <input>:1:6: Syntax error: …
+//	ast.Root        // a Fold over self.items
+//	_, err = syntax.Parse("self.items[", syntax.Options{})
+//	err.Error()     // ERROR: <input>:1:12: Syntax error: mismatched input '<EOF>' expecting {'[', '{', …
 //
-// The package knows no types and no values but literals. An AST is never changed once it is returned, and may be read
-// concurrently.
+// A text goes through these files, in this order:
+//
+//	source.go    runes, and where lines begin
+//	lexer.go     runes become tokens: names, numbers, strings, operators
+//	quick.go     tokens become a tree of nodes (node.go), if nothing is wrong with them
+//	recover.go   the same where something is wrong: says what, and goes on behind it, as upstream's parser does. That one was
+//	             generated of a grammar, so the grammar is a table here (grammar.go), with the looking ahead of the generator
+//	             (predict.go)
+//	build.go     nodes become expressions (expr.go), literals values (literal.go), calls of macros what they stand for (macro.go,
+//	             standard.go)
+//	fault.go     what was wrong, with line and caret
+//
+// The package knows no types and no values but those of literals: whether a name exists, and whether a function takes what it is
+// given, is for those who check the tree. It keeps nothing but the grammar, so Parse may be called concurrently. An AST is never
+// changed once it is returned, and may be read concurrently.
+//
+// The time and memory that a text takes grow with its length, which is limited, as is the depth to which it is nested: see
+// hostile_test.go.
 package syntax
 
 // Kind says what an expression is.

@@ -8,6 +8,7 @@ import (
 	"unicode/utf8"
 )
 
+// The limits of what is told.
 const (
 	// faultLimit is how many faults are kept; of the others only the number is.
 	faultLimit = 100

@@ -10,14 +10,21 @@ import (
 // The idea: what upstream says of a faulty text follows from its grammar and from how the generator of its parser, ANTLR 4, looks
 // ahead and recovers. So the grammar is a table here, and the thorough parser does with it what a generated parser does: recover.go
 // goes through the elements of rules, predict.go looks ahead in the network of states that is made of them.
+//
+// A rule of left recursion, as calc: unary | calc + calc, cannot be read as it is written: its function would call itself before it
+// has read anything. So it is a loop: a first operand, then turns of an operator and another operand, and each turn makes what was
+// read before its first part. Which operators the second operand may have is told by a precedence: calc is called with 2 behind a
+// plus, so it leaves another plus to its caller, but takes a times.
 
 // set is a set of kinds of tokens; nothing is the member that says that a rule may end.
 type set uint64
 
 const nothing set = 1 << 63
 
+// has says that a kind is in the set.
 func (s set) has(k kind) bool { return s&(1<<k) != 0 }
 
+// setOf returns the set of some kinds.
 func setOf(kinds ...kind) (s set) {
 	for _, k := range kinds {
 		s |= 1 << k
@@ -42,7 +49,7 @@ func (s set) String() string {
 	return "{" + strings.Join(parts, ", ") + "}"
 }
 
-// rule is a rule of the grammar.
+// rule is a rule of the grammar, by its line in the table.
 type rule int8
 
 const (
@@ -66,17 +73,58 @@ const (
 	rules
 )
 
-// act says what an element of a rule is.
+// grammarTable has a rule a line: its name, then its elements. The order of alternatives matters: of several that fit, the first is
+// taken.
+//
+//	'.' IDENTIFIER SUM     a token of a kind, or of one of several
+//	'.'@dot                that goes into the node as its dot
+//	calc.3                 another rule, called with a precedence
+//	( a | b )              one of several alternatives
+//	( a )?  ( a )*  ( a )+ maybe; any number of times; once or more often. With ! one token tells which way to go, as for every ?
+//	#Not                   what the node is of which this is an alternative
+//	&Calc.2                what was read so far becomes the first part of a new node, if the precedence is allowed
+const grammarTable = `
+start #Start expr <EOF>
+expr #Expr or ( '?'@op or ':' expr )?
+or #Or and ( '||'@sep and )*!
+and #And relation ( '&&'@sep relation )*!
+relation #Relation calc ( &Relation.1 RELATION@op relation.2 )*
+calc #Calc unary ( ( &Calc.2 PRODUCT@op calc.3 | &Calc.1 SUM@op calc.2 ) )*
+unary #Unary ( #Member member | #Not ( '!'@ops )+! member | #Negate ( '-'@ops )+ member )
+member #Member primary ( ( &Select.3 '.'@op ( '?'@opt )? escapeIdent | &MemberCall.2 '.' IDENTIFIER@id '('@op ( exprList )? ')' | ` +
+	`&Index.1 '['@op ( '?'@opt )? expr ']' ) )*
+primary #Primary ( #Ident ( '.'@dot )? IDENTIFIER@id | #Call ( '.'@dot )? IDENTIFIER@id '('@op ( exprList )? ')' | ` +
+	`#Nested '(' expr ')' | #List '['@op ( listInit )? ( ',' )? ']' | #Map '{'@op ( mapInits )? ( ',' )? '}' | ` +
+	`#Message ( '.'@dot )? IDENTIFIER@id ( '.' IDENTIFIER )*! '{'@op ( fieldInits )? ( ',' )? '}' | #Primary literal )
+exprList #ExprList expr ( ',' expr )*!
+listInit #ListInit optExpr ( ',' optExpr )*
+fieldInits #FieldInits field ':'@sep expr ( ',' field ':'@sep expr )*
+field #Field ( '?'@opt )? escapeIdent
+mapInits #MapInits optExpr ':'@sep expr ( ',' optExpr ':'@sep expr )*
+escapeIdent #EscapeIdent ( IDENTIFIER@id | ESC_IDENTIFIER@id )!
+optExpr #OptExpr ( '?'@opt )? expr
+literal #Literal ( #Int ( '-'@dot )? NUM_INT@id | #Uint NUM_UINT@id | #Double ( '-'@dot )? NUM_FLOAT@id | #String STRING@id | ` +
+	`#Bytes BYTES@id | #True 'true'@id | #False 'false'@id | #Null 'null'@id )
+`
+
+// The names that the table has of forms, slots and sets, in the order of their constants.
+const (
+	formNames = "None Start Expr Or And Relation Calc Unary Not Negate Member Select MemberCall Index Primary Ident Call Nested List Map " +
+		"Message ExprList ListInit FieldInits Field MapInits EscapeIdent OptExpr Literal Int Uint Double String Bytes True False Null"
+	slotNames = " op ops id dot opt sep"
+)
+
+// act says what an element of a rule is: (…)? and the like.
 type act uint8
 
 const (
 	match    act = iota // a token of a set
 	call                // another rule
 	sequence            // parts, one after another
-	choice              // one of the parts
-	option              // the parts, or nothing
-	star                // the parts, any number of times
-	repeat              // the parts, once or more often
+	choice              // one of the parts: a | b
+	option              // the parts, or nothing: (…)?
+	star                // the parts, any number of times: (…)*
+	repeat              // the parts, once or more often: (…)+
 	grow                // in a rule of left recursion: what was read becomes the first part of what follows
 )
 
@@ -108,71 +156,91 @@ type element struct {
 	state, back *state // of the network: where the element begins, and where its loop goes back
 }
 
-func tok(s slot, kinds ...kind) element { return element{act: match, slot: s, set: setOf(kinds...)} }
-func to(r rule) element                 { return element{act: call, rule: r} }
-func toLevel(r rule, level int8) element {
-	return element{act: call, rule: r, level: level}
+// tableReader makes elements of the words of the table.
+type tableReader struct {
+	words               []string // of a line, not yet read
+	rules, forms, slots []string
 }
-func alt(f form, parts ...element) element { return element{act: sequence, form: f, parts: parts} }
-func choose(parts ...element) element      { return element{act: choice, parts: parts} }
-func maybe(parts ...element) element       { return element{act: option, plain: true, parts: parts} }
-func many(parts ...element) element        { return element{act: star, parts: parts} }
-func plainMany(parts ...element) element   { return element{act: star, plain: true, parts: parts} }
-func growTo(f form, level int8) element    { return element{act: grow, form: f, level: level} }
 
-// grammarTable returns the rules. The order of alternatives matters: of several that fit, the first is taken.
-func grammarTable() [rules]element {
-	pointName := []element{maybe(tok(toDot, dot)), tok(toID, identifier)}
-	args := []element{tok(toOp, openParen), maybe(to(ruleExprList)), tok(toNothing, closeParen)}
-	inits := func(open kind, list rule, closing kind) []element {
-		return []element{tok(toOp, open), maybe(to(list)), maybe(tok(toNothing, comma)), tok(toNothing, closing)}
+// readTable returns the rules of the table.
+func readTable() (all [rules]element) {
+	lines := strings.Split(strings.TrimSpace(grammarTable), "\n")
+	r := tableReader{forms: strings.Fields(formNames), slots: strings.Split(slotNames, " ")}
+	for _, line := range lines {
+		name, _, _ := strings.Cut(line, " ")
+		r.rules = append(r.rules, name)
 	}
-	pair := func(key rule) []element { return []element{to(key), tok(toSep, colon), to(ruleExpr)} }
-	another := func(item ...element) element { return many(append([]element{tok(toNothing, comma)}, item...)...) }
-	signed := func(f form, k kind) element { return alt(f, maybe(tok(toDot, minus)), tok(toID, k)) }
-	manyOps := func(k kind, plain bool) element {
-		return element{act: repeat, plain: plain, parts: []element{tok(toOps, k)}}
+	for i, line := range lines {
+		r.words = strings.Fields(line)[1:]
+		alternatives, _ := r.alternatives()
+		all[i] = alternatives[0]
 	}
-	return [rules]element{
-		ruleStart: alt(formStart, to(ruleExpr), tok(toNothing, end)),
-		ruleExpr:  alt(formExpr, to(ruleOr), maybe(tok(toOp, question), to(ruleOr), tok(toNothing, colon), to(ruleExpr))),
-		ruleOr:    alt(formOr, to(ruleAnd), plainMany(tok(toSep, or), to(ruleAnd))),
-		ruleAnd:   alt(formAnd, to(ruleRelation), plainMany(tok(toSep, and), to(ruleRelation))),
-		ruleRelation: alt(formRelation, to(ruleCalc), many(growTo(formRelation, 1),
-			tok(toOp, less, lessEquals, greaterEquals, greater, equals, notEquals, in), toLevel(ruleRelation, 2))),
-		ruleCalc: alt(formCalc, to(ruleUnary), many(choose(
-			alt(0, growTo(formCalc, 2), tok(toOp, starSign, slash, percent), toLevel(ruleCalc, 3)),
-			alt(0, growTo(formCalc, 1), tok(toOp, plus, minus), toLevel(ruleCalc, 2))))),
-		ruleUnary: alt(formUnary, choose(
-			alt(formMember, to(ruleMember)),
-			alt(formNot, manyOps(exclam, true), to(ruleMember)),
-			alt(formNegate, manyOps(minus, false), to(ruleMember)))),
-		ruleMember: alt(formMember, to(rulePrimary), many(choose(
-			alt(0, growTo(formSelect, 3), tok(toOp, dot), maybe(tok(toOpt, question)), to(ruleEscapeIdent)),
-			alt(0, append([]element{growTo(formMemberCall, 2), tok(toNothing, dot), tok(toID, identifier)}, args...)...),
-			alt(0, growTo(formIndex, 1), tok(toOp, openBracket), maybe(tok(toOpt, question)), to(ruleExpr),
-				tok(toNothing, closeBracket))))),
-		rulePrimary: alt(formPrimary, choose(
-			alt(formIdent, pointName...),
-			alt(formCall, slices.Concat(pointName, args)...),
-			alt(formNested, tok(toNothing, openParen), to(ruleExpr), tok(toNothing, closeParen)),
-			alt(formList, inits(openBracket, ruleListInit, closeBracket)...),
-			alt(formMap, inits(openBrace, ruleMapInits, closeBrace)...),
-			alt(formMessage, slices.Concat(pointName, []element{plainMany(tok(toNothing, dot), tok(toNothing, identifier))},
-				inits(openBrace, ruleFieldInits, closeBrace))...),
-			alt(formPrimary, to(ruleLiteral)))),
-		ruleExprList:   alt(formExprList, to(ruleExpr), plainMany(tok(toNothing, comma), to(ruleExpr))),
-		ruleListInit:   alt(formListInit, to(ruleOptExpr), another(to(ruleOptExpr))),
-		ruleFieldInits: alt(formFieldInits, append(pair(ruleField), another(pair(ruleField)...))...),
-		ruleField:      alt(formField, maybe(tok(toOpt, question)), to(ruleEscapeIdent)),
-		ruleMapInits:   alt(formMapInits, append(pair(ruleOptExpr), another(pair(ruleOptExpr)...))...),
-		ruleEscapeIdent: alt(formEscapeIdent, element{act: choice, plain: true, parts: []element{
-			alt(formEscapeIdent, tok(toID, identifier)), alt(formEscapeIdent, tok(toID, escaped))}}),
-		ruleOptExpr: alt(formOptExpr, maybe(tok(toOpt, question)), to(ruleExpr)),
-		ruleLiteral: alt(formLiteral, choose(signed(formInt, integer), alt(formUint, tok(toID, unsigned)), signed(formDouble, float),
-			alt(formString, tok(toID, text)), alt(formBytes, tok(toID, binary)), alt(formTrue, tok(toID, kTrue)),
-			alt(formFalse, tok(toID, kFalse)), alt(formNull, tok(toID, kNull)))),
+	return all
+}
+
+// alternatives reads up to the end of a group, and returns the word that ends it.
+func (r *tableReader) alternatives() (all []element, end string) {
+	now := element{act: sequence}
+	for len(r.words) > 0 {
+		word := r.words[0]
+		r.words = r.words[1:]
+		switch word[0] {
+		case '|':
+			all, now = append(all, now), element{act: sequence}
+		case ')':
+			return append(all, now), word
+		case '(':
+			now.parts = append(now.parts, r.group())
+		case '#':
+			now.form = form(slices.Index(r.forms, word[1:]))
+		default:
+			now.parts = append(now.parts, r.element(word))
+		}
 	}
+	return append(all, now), ""
+}
+
+// group reads a group behind its parenthesis.
+func (r *tableReader) group() element {
+	alternatives, end := r.alternatives()
+	e := element{act: choice, plain: strings.HasSuffix(end, "!"), parts: alternatives}
+	if end = strings.Trim(end, ")!"); end != "" {
+		e.parts = alternatives[0].parts
+		e.act = map[string]act{"?": option, "*": star, "+": repeat}[end]
+		e.plain = e.plain || e.act == option
+	}
+	return e
+}
+
+// element returns the element that a word is.
+func (r *tableReader) element(word string) element {
+	name, slotName, _ := strings.Cut(word, "@")
+	e := element{act: match, slot: slot(slices.Index(r.slots, slotName))}
+	switch name {
+	case "RELATION":
+		e.set = setOf(less, lessEquals, greaterEquals, greater, equals, notEquals, in)
+		return e
+	case "PRODUCT":
+		e.set = setOf(starSign, slash, percent)
+		return e
+	case "SUM":
+		e.set = setOf(plus, minus)
+		return e
+	}
+	if k := slices.Index(names[:], name); k >= 0 {
+		e.set = setOf(kind(k))
+		return e
+	}
+	name, level, found := strings.Cut(name, ".")
+	if found {
+		e.level = int8(level[0] - '0')
+	}
+	if name[0] == '&' {
+		e.act, e.form = grow, form(slices.Index(r.forms, name[1:]))
+		return e
+	}
+	e.act, e.rule = call, rule(slices.Index(r.rules, name))
+	return e
 }
 
 // grammar is the grammar and its network of states.
@@ -214,9 +282,9 @@ type edge struct {
 	returns bool
 }
 
-// theGrammar returns the grammar, which is made once and never changed.
+// theGrammar returns the grammar, which is made once, by the first faulty text, and never changed.
 var theGrammar = sync.OnceValue(func() *grammar {
-	g := &grammar{rules: grammarTable()}
+	g := &grammar{rules: readTable()}
 	for r := range rules {
 		g.starts[r], g.stops[r] = g.state(stateBasic, r), g.state(stateStop, r)
 	}
@@ -235,18 +303,21 @@ var theGrammar = sync.OnceValue(func() *grammar {
 	for _, s := range g.states {
 		s.first = g.look(s)
 	}
+	// Nothing is written to the grammar from here on, so all may read it.
 	return g
 })
 
 // growing says that a rule is one of left recursion.
 func (g *grammar) growing(r rule) bool { return r == ruleRelation || r == ruleCalc || r == ruleMember }
 
+// state returns a new state.
 func (g *grammar) state(k stateKind, r rule) *state {
 	s := &state{kind: k, rule: r, number: len(g.states)}
 	g.states = append(g.states, s)
 	return s
 }
 
+// join adds an edge at no cost.
 func (g *grammar) join(from, to *state) { from.edges = append(from.edges, edge{to: to}) }
 
 // all makes the states of parts that follow each other and lead to a state, and returns the first.
@@ -283,6 +354,7 @@ func (g *grammar) build(e *element, r rule, to *state) *state {
 		e.state.edges = []edge{{to: to, level: e.level}}
 		return e.state
 	}
+	// Where decisions end, alternatives and turns come together again.
 	last := g.before(to, stateBasic)
 	switch e.act {
 	case choice, option:
@@ -296,12 +368,14 @@ func (g *grammar) build(e *element, r rule, to *state) *state {
 			g.join(e.state, g.build(&e.parts[i], r, last))
 		}
 	case star:
+		// A turn leads back to where it is decided whether there is another one.
 		e.state = g.state(stateLoop, r)
 		e.state.grows = g.growing(r)
 		e.back = g.before(e.state, stateLoopBack)
 		g.join(e.state, g.all(e.parts, r, g.before(e.back, stateBasic)))
 		g.join(e.state, last)
 	case repeat:
+		// The first turn is not decided; behind each, whether there is another one.
 		e.state = g.state(stateBlock, r)
 		e.back = g.before(e.state, stateLoopBack)
 		g.join(e.back, last)

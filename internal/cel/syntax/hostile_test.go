@@ -52,8 +52,20 @@ func TestHostile(t *testing.T) {
 			t.Errorf("%s: %.500v, want %s", c.name, err, c.want)
 		}
 	}
+	// A macro that copies what it is called on.
+	twice := Macro{"twice", true, 0, func(x *Expander, operand *Expr, _ []*Expr) (*Expr, *Fault) {
+		return x.Call("f", operand, x.Copy(operand)), nil
+	}}
+	_, err := Parse("a"+strings.Repeat(".twice()", 200), Options{Macros: []Macro{twice}})
+	if err == nil || err.Error() != "ERROR: <input>:-1:0: expression expands to more than 200000 nodes" {
+		t.Errorf("copies of copies: %.500v", err)
+	}
+	if _, err := Parse("a"+strings.Repeat(".twice()", 10), Options{Macros: []Macro{twice}}); err != nil {
+		t.Errorf("a few copies: %v", err)
+	}
 	// As long, but sound.
-	for _, text := range []string{"[" + strings.Repeat("a,", 45_000) + "]", strings.Repeat("a.b&&", 19_000) + "a", strings.Repeat(" ", 99_999) + "a"} {
+	for _, text := range []string{"[" + strings.Repeat("a,", 45_000) + "]", strings.Repeat("a.b&&", 19_000) + "a",
+		strings.Repeat(" ", 99_999) + "a"} {
 		if _, err := Parse(text, Options{}); err != nil {
 			t.Errorf("%.20s: %.500v", text, err)
 		}

@@ -78,6 +78,7 @@ func (l *lexer) next(start int32) token {
 	return token{k, start, stop}
 }
 
+// scan returns the kind of a token, and where it ends.
 func (l *lexer) scan(i int32) (kind, int32) {
 	c, then := l.at(i), l.at(i+1)
 	switch {
@@ -147,6 +148,7 @@ func (l *lexer) while(i int32, fits func(rune) bool) int32 {
 // number reads 1, 0x1f, 1u, 0x1fu, 1.5, .5, 1e3. A point or an exponent without digits is no part of it.
 func (l *lexer) number(i int32) (kind, int32) {
 	k, stop := integer, l.while(i, isDigit)
+	// 0x without a digit behind it is a zero and a name.
 	if l.at(i) == '0' && l.at(i+1) == 'x' && isHex(l.at(i+2)) {
 		stop = l.while(i+2, isHex)
 		if c := l.at(stop); c == 'u' || c == 'U' {
@@ -160,6 +162,7 @@ func (l *lexer) number(i int32) (kind, int32) {
 	if l.at(stop) == '.' && isDigit(l.at(stop+1)) {
 		k, stop = float, l.while(stop+1, isDigit)
 	}
+	// Of 1e+ only the 1 is a number.
 	if c := l.at(stop); c == 'e' || c == 'E' {
 		digits := stop + 1
 		if s := l.at(digits); s == '+' || s == '-' {
@@ -174,6 +177,7 @@ func (l *lexer) number(i int32) (kind, int32) {
 
 // word reads an identifier, a keyword, or a string with a prefix: r, b, br.
 func (l *lexer) word(i int32) (kind, int32) {
+	// r, b or br before a quote, in either case of letters, begin a string.
 	quote, k, raw := i, text, false
 	if c := l.at(quote); c == 'b' || c == 'B' {
 		quote, k = quote+1, binary
@@ -187,6 +191,7 @@ func (l *lexer) word(i int32) (kind, int32) {
 			return k, stop
 		}
 	}
+	// Only a whole word is a keyword: inner is a name.
 	stop := l.while(i, func(r rune) bool { return isLetter(r) || isDigit(r) })
 	switch string(l.text[i:min(stop, i+6)]) {
 	case "in":
@@ -216,6 +221,7 @@ func (l *lexer) backquoted(i int32) (kind, int32) {
 // first two are an empty string.
 func (l *lexer) quoted(k kind, start, quote int32, raw bool) (kind, int32) {
 	q := l.at(quote)
+	// A string of several lines ends with the first three quotes, whatever stands behind them.
 	if l.at(quote+1) == q && l.at(quote+2) == q {
 		if stop, ok := l.body(quote+3, q, 3, raw); ok {
 			return k, stop
@@ -234,12 +240,13 @@ func (l *lexer) body(i int32, q rune, n int, raw bool) (int32, bool) {
 		c := l.at(i)
 		switch {
 		case c == -1, n == 1 && (c == '\n' || c == '\r'):
-			return i, false
+			return i, false // a string of one quote ends on its line
 		case c == q && n == 1:
 			return i + 1, true
 		case c == q && l.at(i+1) == q && l.at(i+2) == q:
 			return i + 3, true
 		case c == '\\' && !raw:
+			// A quote behind a backslash ends nothing, but in a raw string.
 			stop, ok := l.escape(i + 1)
 			if !ok {
 				return stop, false
@@ -275,6 +282,7 @@ func (l *lexer) escape(i int32) (int32, bool) {
 	return i + 1, true
 }
 
+// The classes of runes. All of them are of ASCII: other runes stand in strings and comments only.
 func isSpace(r rune) bool { return r == ' ' || r == '\t' || r == '\r' || r == '\n' || r == '\f' }
 func isDigit(r rune) bool { return r >= '0' && r <= '9' }
 func isHex(r rune) bool   { return isDigit(r) || r >= 'a' && r <= 'f' || r >= 'A' && r <= 'F' }

@@ -9,6 +9,7 @@ import (
 
 // number returns the value of a number's token and its sign.
 func number(f form, sign, digits string) (any, error) {
+	// The sign is read with the digits, since the least int has no positive counterpart.
 	base := 10
 	if f != formDouble && strings.HasPrefix(digits, "0x") {
 		base, digits = 16, digits[2:]
@@ -34,6 +35,7 @@ func number(f form, sign, digits string) (any, error) {
 	return n, nil
 }
 
+// What can be wrong with the escapes of a string that the lexer took.
 var (
 	errUnescape = errors.New("unable to unescape string")
 	errRune     = errors.New("invalid unicode code point")
@@ -50,6 +52,7 @@ func unquote(s string, bytes bool) (string, error) {
 	if raw {
 		s = s[1:]
 	}
+	// Three quotes begin a string only if they end it as well: "" is empty.
 	n := 1
 	if len(s) >= 6 && s[0] == s[1] && s[1] == s[2] {
 		n = 3
@@ -57,6 +60,7 @@ func unquote(s string, bytes bool) (string, error) {
 	if s = s[n : len(s)-n]; raw || !strings.Contains(s, `\`) {
 		return s, nil
 	}
+	// An escape is never shorter than what it means.
 	b := make([]byte, 0, len(s))
 	for len(s) > 0 {
 		if s[0] != '\\' {

@@ -1,5 +1,10 @@
 package syntax
 
+import "fmt"
+
+// nodeLimit is how many nodes an expression may become by copies. Upstream has no limit, and takes all time and memory there is.
+const nodeLimit = 200_000
+
 // Accumulator is the name of the variable in which the standard macros collect. No expression can name it.
 const Accumulator = "@result"
 
@@ -23,6 +28,9 @@ type Expander struct {
 	offset int32
 }
 
+// expr returns a new node at the place of the call. It is not inlined, for there are many expansions, and none has to be fast.
+//
+//go:noinline
 func (x *Expander) expr(k Kind) *Expr { return x.b.expr(k, x.b.id(x.offset)) }
 
 // Literal returns a literal: nil, a bool, int64, uint64, float64, string or []byte.
@@ -110,20 +118,25 @@ func (x *Expander) Variable(e *Expr, message string) (string, *Fault) {
 	return e.Name, nil
 }
 
-// Copy returns an expression again, with IDs of its own at the places of the first, for an expansion that has it twice.
+// Copy returns an expression again, with IDs of its own at the places of the first (but entries, which are at the call's), for an
+// expansion that has it twice. A chain of such expansions doubles with every link, so the number of nodes is limited.
 func (x *Expander) Copy(e *Expr) *Expr {
 	if e == nil {
 		return nil
 	}
+	if len(x.b.offsets) > nodeLimit {
+		return x.b.giveUp(fmt.Sprintf("expression expands to more than %d nodes", nodeLimit))
+	}
 	c := x.b.expr(e.Kind, x.b.id(x.b.offsets[e.ID]))
 	id := c.ID
 	*c = *e
-	c.ID, c.Operand, c.Args, c.Entries = id, x.Copy(e.Operand), nil, nil
+	c.ID, c.Args, c.Entries = id, nil, nil
 	for _, a := range e.Args {
 		c.Args = append(c.Args, x.Copy(a))
 	}
+	c.Operand = x.Copy(e.Operand)
 	for _, n := range e.Entries {
-		n.ID, n.Key, n.Value = x.b.id(x.b.offsets[n.ID]), x.Copy(n.Key), x.Copy(n.Value)
+		n.ID, n.Key, n.Value = x.b.id(x.offset), x.Copy(n.Key), x.Copy(n.Value)
 		c.Entries = append(c.Entries, n)
 	}
 	if f := e.Fold; f != nil {

@@ -88,7 +88,8 @@ func TestPlaces(t *testing.T) {
 
 // FuzzParse reads anything without a panic: a tree whose nodes all have an ID and a place, or faults. Reading is the same again.
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"a.b(c)[1] + -2 * 3u", "has(a.b) && x.all(y, y > 1.5)", "{'a': b'\\xff', ?c: [?d]}", "a{b: c, ?d: e}.`f-g`", "1 +", "a b)",
+	for _, s := range []string{"a.b(c)[1] + -2 * 3u", "has(a.b) && x.all(y, y > 1.5)", "{'a': b'\\xff', ?c: [?d]}", "a{b: c, ?d: e}.`f-g`",
+		"1 +", "a b)",
 		"\"\"\"x\"\"\" in r'\\'", "-1.a.b(c d", "&", "a ? b : c // d\n", "世", "x.map(i, i, i).exists_one(j, has(j))"} {
 		f.Add(s, true)
 	}

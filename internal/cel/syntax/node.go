@@ -7,6 +7,7 @@ package syntax
 // form says what a node is: a rule of the grammar, or one alternative of a rule.
 type form uint8
 
+// The forms. Those up to formPrimary are levels of the grammar, the others what stands at the bottom.
 const (
 	formNone form = iota
 	formStart
@@ -61,6 +62,7 @@ type node struct {
 	first, last, next *node
 }
 
+// add adds a child behind the others.
 func (n *node) add(child *node) {
 	if n.first == nil {
 		n.first = child

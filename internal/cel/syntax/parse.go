@@ -1,6 +1,9 @@
 package syntax
 
-import "fmt"
+import (
+	"fmt"
+	"unicode/utf8"
+)
 
 // sizeLimit is how many runes an expression may have.
 const sizeLimit = 100_000
@@ -16,12 +19,15 @@ type Options struct {
 
 // Parse reads an expression. The error is *Faults.
 func Parse(text string, o Options) (*AST, error) {
+	if n := len(text); n > sizeLimit {
+		// It has that many bytes. What counts is the runes.
+		if n = utf8.RuneCountInString(text); n > sizeLimit {
+			message := fmt.Sprintf("expression code point size exceeds limit: size: %d, limit %d", n, sizeLimit)
+			return nil, &Faults{List: []Fault{{-1, -1, message}}}
+		}
+	}
 	source := NewSource(text)
 	b := builder{options: o, source: source, faults: &Faults{Source: source}}
-	if n := len(source.text); n > sizeLimit {
-		b.faults.Add(-1, -1, fmt.Sprintf("expression code point size exceeds limit: size: %d, limit %d", n, sizeLimit))
-		return nil, b.faults
-	}
 	var root *node
 	if root, b.tokens = parseQuick(source.text); root == nil {
 		if root, b.tokens = parseThorough(source, b.faults); root == nil {

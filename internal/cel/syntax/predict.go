@@ -1,25 +1,36 @@
 package syntax
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // The idea: to decide between alternatives, all of them are followed at once, token by token, until only one is left, or until
-// those that are left do the same from here on. First nothing is assumed of where the rule was called (a stack that runs empty
-// goes on wherever the rule is used); only if that ends in a conflict, it is done again with the real callers. That is ANTLR's
-// ALL(*), and the messages show where it stops. Its Go version differs from its paper in places; those are kept and named.
+// those that are left do the same from here on. First nothing is assumed of where the rule was called: where the stack of calls runs
+// empty, it goes on behind every use of the rule. Only if that ends in a conflict, it is done again with the real callers. That is
+// ANTLR's ALL(*), and the messages show where it stops.
+//
+//	primary at a.b.c{    follows an identifier, a call and a message. The second is dropped at the point, the first at the brace
+//	unary at -1          follows a signed number and the negation of a number, which end in the same place: the first is taken
+//
+// ANTLR also merges the stacks of places that it reaches in several ways. In this grammar there are none: TestStacks looks.
 
-// stack is a set of stacks of states to return to: one state on a stack, or several ones. Equal stacks are one pointer.
+// stack are the states to return to, one on another. Equal stacks are one pointer.
 type stack struct {
-	links []link // by number of the state; none is the empty stack
+	state *state // nil: the stack is empty
+	below *stack
+	above []*stack // those that have one state more
 	id    int
-	above []*stack // those that are one state on this one
 }
 
-type link struct {
-	state *state
-	below *stack
+// push returns a stack with a state on it.
+func (x *predictor) push(s *state, below *stack) *stack {
+	for _, above := range below.above {
+		if above.state == s {
+			return above
+		}
+	}
+	x.stacks++
+	found := &stack{state: s, below: below, id: x.stacks}
+	below.above = append(below.above, found)
+	return found
 }
 
 // config is a place that following an alternative has come to.
@@ -27,51 +38,39 @@ type config struct {
 	state *state
 	alt   int
 	stack *stack
-	// level is the precedence that must be allowed for the alternative, 0 for none.
-	level int8
-	// outer counts how often the end of the rule of the decision was passed with an empty stack.
-	outer int
+	// outer is true if the end of the rule of the decision was passed with an empty stack.
+	outer bool
 	// kept is true for what precedence does not drop: it came from the end of a rule that was called with no precedence.
 	kept bool
 }
 
-// same says that two configs are one but for their stacks, which are merged.
-func (c *config) same(d *config) bool {
-	return c.state == d.state && c.alt == d.alt && c.level == d.level
-}
+// configs are places, in the order in which they were found.
+type configs []config
 
-// configs is a set of them in the order of adding.
-type configs struct {
-	list []config
-	// of finds the first config of a state, and next the next one of the same state; both are indices and one more.
-	of   []int32
-	next []int32
-}
-
-// busyKey tells places apart that were passed already.
-type busyKey struct {
-	state *state
-	alt   int
-	level int8
-	stack *stack
-	kept  bool
+// add adds a place, unless it is there.
+func (c *configs) add(f config) {
+	for i := range *c {
+		if old := &(*c)[i]; old.state == f.state && old.alt == f.alt && old.stack == f.stack {
+			old.outer, old.kept = old.outer || f.outer, old.kept || f.kept
+			return
+		}
+	}
+	*c = append(*c, f)
 }
 
 // predictor makes the predictions of a text: those without callers, or those with them.
 type predictor struct {
 	p       *thorough
 	full    bool // with the real callers
-	stacks  int  // how many there are
-	sets    map[string]*stack
-	merged  map[[2]*stack]*stack
+	at      *state
 	empty   *stack
-	at      *state // of the decision
+	stacks  int // how many there are
 	starts  map[startKey]*step
 	known   map[string]*step
 	nowhere *step // behind a token that does not fit
 }
 
-// startKey tells apart how predictions begin.
+// startKey tells apart how predictions begin: where, and with which precedence.
 type startKey struct {
 	at    *state
 	level int8
@@ -79,27 +78,32 @@ type startKey struct {
 
 // step is where a prediction without callers has come to. What follows depends on nothing but the next token, so it is kept.
 type step struct {
-	configs  *configs
-	alt      int // the only one that is left
+	configs  configs
+	alt      int // the only one that is left, 0 for several
 	conflict bool
 	next     [bad]*step
 }
 
+// newPredictor returns a predictor of a text.
 func newPredictor(p *thorough, full bool) *predictor {
-	return &predictor{p: p, full: full, sets: map[string]*stack{}, merged: map[[2]*stack]*stack{}, empty: &stack{},
-		starts: map[startKey]*step{}, known: map[string]*step{}, nowhere: &step{}}
+	return &predictor{p: p, full: full, empty: &stack{}, starts: map[startKey]*step{}, known: map[string]*step{}, nowhere: &step{}}
 }
 
 // predict returns the number of the alternative to take at a decision, from 1; 0 with p.failed set if none fits.
 func (p *thorough) predict(at *state) int {
-	p.predictor.at = at
 	start := p.pos
 	defer func() { p.pos = start }()
-	return p.predictor.run(start)
+	p.predictor.at, p.called.at = at, at
+	alt, conflict := p.predictor.run(start)
+	if conflict && !p.stopped {
+		p.pos = start
+		alt = p.called.again(start)
+	}
+	return alt
 }
 
-// run predicts without callers, and with them where that is not enough.
-func (x *predictor) run(start int) int {
+// run predicts without callers. A conflict says that they are needed.
+func (x *predictor) run(start int) (alt int, conflict bool) {
 	for now := x.start(); !x.p.stopped; {
 		t := x.p.peek()
 		next := now.next[t]
@@ -109,80 +113,24 @@ func (x *predictor) run(start int) int {
 		}
 		switch {
 		case next == x.nowhere:
-			return x.none(now.configs, start, x.p.pos)
+			return x.none(now.configs, start, x.p.pos), false
 		case next.alt != 0 || next.conflict:
-			return x.accept(next.configs, next.conflict, start)
+			return next.alt, next.conflict
 		}
 		now = next
 		x.p.skip(t)
 	}
-	return 0
+	return 0, false
 }
 
-// start returns the first step of a prediction.
-func (x *predictor) start() *step {
-	k := startKey{at: x.at}
-	if x.at.grows {
-		k.level = x.p.levels[len(x.p.levels)-1]
-	}
-	found := x.starts[k]
-	if found == nil {
-		c := x.begin(x.empty)
-		if x.at.grows {
-			c = x.filter(c)
-		}
-		found = &step{configs: c}
-		x.starts[k] = found
-	}
-	return found
-}
-
-// step returns the step that is at a set of places.
-func (x *predictor) step(c *configs) *step {
-	if c == nil {
-		return x.nowhere
-	}
-	key := []byte{byte(x.at.number), byte(x.at.number >> 8)}
-	for _, f := range c.list {
-		for _, n := range []int{f.state.number, f.stack.id, f.alt, int(f.level), min(f.outer, 1)} {
-			key = append(key, byte(n), byte(n>>8), byte(n>>16))
-		}
-		if f.kept {
-			key = append(key, 'k')
-		}
-	}
-	found := x.known[string(key)]
-	if found == nil {
-		found = &step{configs: c, alt: c.unique()}
-		found.conflict = found.alt == 0 && c.conflicts()
-		x.known[string(key)] = found
-	}
-	return found
-}
-
-// accept decides where one alternative is left or several are in conflict: by their precedence, or by the callers.
-func (x *predictor) accept(c *configs, conflict bool, start int) int {
-	alts, leveled := x.allowed(c)
-	switch {
-	case leveled && len(alts) == 1, !conflict && len(alts) > 0:
-		return alts[0]
-	case !conflict:
-		x.p.fail(noViable, start, start)
-		return 0
-	}
-	at := x.at
-	x = x.p.called
-	x.at, x.p.pos = at, start
-	now := x.begin(x.callers(x.p.frame))
-	for !x.p.stopped {
+// again predicts with the callers.
+func (x *predictor) again(start int) int {
+	for now := x.begin(x.callers(x.p.frame)); !x.p.stopped; {
 		t := x.p.peek()
 		next := x.reach(now, t)
-		if next == nil {
-			// Upstream goes back before it looks which token does not fit, so it names the first.
+		if len(next) == 0 {
+			// Upstream goes back before it looks which token does not fit, so it names the first, unlike without callers.
 			return x.none(now, start, start)
-		}
-		if alt := next.unique(); alt != 0 {
-			return alt
 		}
 		if alt := next.viable(); alt != 0 {
 			return alt
@@ -193,48 +141,61 @@ func (x *predictor) accept(c *configs, conflict bool, start int) int {
 	return 0
 }
 
-// allowed returns the alternatives whose precedence is allowed here, and whether any needs one. One that comes without a level
-// somewhere needs none.
-func (x *predictor) allowed(c *configs) (alts []int, leveled bool) {
-	best := map[int]int8{}
-	for _, f := range c.list {
-		level, seen := best[f.alt]
-		switch {
-		case !seen:
-			best[f.alt] = f.level
-		case level != 0 && (f.level == 0 || f.level > level):
-			best[f.alt] = f.level
+// start returns the first step of a prediction.
+func (x *predictor) start() *step {
+	k := startKey{x.at, x.p.levels[len(x.p.levels)-1]}
+	found := x.starts[k]
+	if found == nil {
+		c := x.begin(x.empty)
+		if x.at.grows {
+			c = filter(c)
 		}
+		found = &step{configs: c}
+		x.starts[k] = found
 	}
-	for alt, level := range best {
-		leveled = leveled || level != 0
-		if level == 0 || x.allows(level) {
-			alts = append(alts, alt)
-		}
-	}
-	slices.Sort(alts)
-	return alts, leveled
+	return found
 }
 
-func (x *predictor) allows(level int8) bool { return level >= x.p.levels[len(x.p.levels)-1] }
+// step returns the step that is at some places.
+func (x *predictor) step(c configs) *step {
+	if len(c) == 0 {
+		return x.nowhere
+	}
+	key := []byte{byte(x.at.number), byte(x.at.number >> 8)}
+	for _, f := range c {
+		flags := 0
+		if f.outer {
+			flags = 1
+		}
+		if f.kept {
+			flags |= 2
+		}
+		for _, n := range []int{f.state.number, f.stack.id, f.alt<<2 | flags} {
+			key = append(key, byte(n), byte(n>>8), byte(n>>16))
+		}
+	}
+	found := x.known[string(key)]
+	if found == nil {
+		found = &step{configs: c, alt: c.unique()}
+		found.conflict = found.alt == 0 && c.conflict()
+		x.known[string(key)] = found
+	}
+	return found
+}
 
 // none returns the first alternative that had come to the end of its rule before the token that does not fit, so that what
 // follows says what is wrong; if there is none, the prediction fails.
-func (x *predictor) none(c *configs, start, offending int) int {
-	for _, allowed := range []bool{true, false} {
-		found := 0
-		for _, f := range c.list {
-			ok := f.level == 0 || x.allows(f.level)
-			if ok == allowed && (f.outer > 0 || f.state.kind == stateStop && f.stack == x.empty) && (found == 0 || f.alt < found) {
-				found = f.alt
-			}
-		}
-		if found != 0 {
-			return found
+func (x *predictor) none(c configs, start, offending int) int {
+	found := 0
+	for _, f := range c {
+		if (f.outer || f.state.kind == stateStop && f.stack == x.empty) && (found == 0 || f.alt < found) {
+			found = f.alt
 		}
 	}
-	x.p.fail(noViable, start, offending)
-	return 0
+	if found == 0 {
+		x.p.fail(noViable, start, offending)
+	}
+	return found
 }
 
 // callers returns the stack of the rules that are being read.
@@ -249,325 +210,157 @@ func (x *predictor) callers(f *frame) *stack {
 }
 
 // begin returns the places at which the alternatives begin.
-func (x *predictor) begin(s *stack) *configs {
-	c := x.configs()
+func (x *predictor) begin(s *stack) (c configs) {
 	for i, e := range x.at.edges {
-		x.close(config{state: e.to, alt: i + 1, stack: s}, c, map[busyKey]bool{}, true, false, 0)
+		w := walk{x: x, out: &c, busy: map[config]bool{}, leveling: true}
+		w.close(config{state: e.to, alt: i + 1, stack: s}, 0)
 	}
 	return c
 }
 
-// filter drops what the loop of a rule of left recursion need not try: turns of a precedence that is not allowed, and leaving the
-// rule to do outside what a turn does inside.
-func (x *predictor) filter(c *configs) *configs {
-	out := x.configs()
-	first := map[*state]*stack{}
-	for _, f := range c.list {
-		if f.alt == 1 && (f.level == 0 || x.allows(f.level)) {
-			first[f.state], f.level = f.stack, 0
-			x.add(out, f)
+// filter drops what the loop of a rule of left recursion need not try: leaving the rule to do outside what a turn does inside.
+func filter(c configs) (out configs) {
+	turn := map[*state]*stack{}
+	for _, f := range c {
+		if f.alt == 1 {
+			turn[f.state] = f.stack
 		}
 	}
-	for _, f := range c.list {
-		if f.alt != 1 && (f.kept || first[f.state] != f.stack) {
-			x.add(out, f)
+	for _, f := range c {
+		if f.alt == 1 || f.kept || turn[f.state] != f.stack {
+			out = append(out, f)
 		}
 	}
 	return out
 }
 
-// reach returns the places behind a token, nil if there are none.
-func (x *predictor) reach(c *configs, t kind) *configs {
-	moved := x.configs()
-	var stopped []config
-	for _, f := range c.list {
-		if f.state.kind == stateStop {
+// reach returns the places behind a token.
+func (x *predictor) reach(c configs, t kind) (out configs) {
+	var moved, stopped configs
+	for _, f := range c {
+		switch {
+		case f.state.kind == stateStop:
+			// The end of the text may come behind the end of the first rule any number of times.
 			if x.full || t == end {
 				stopped = append(stopped, f)
 			}
-			continue
-		}
-		for _, e := range f.state.edges {
-			if e.set.has(t) {
-				f.state = e.to
-				x.add(moved, f)
-			}
+		case f.state.edges[0].set.has(t):
+			f.state = f.state.edges[0].to
+			moved.add(f)
 		}
 	}
-	out := moved
-	if stopped != nil || t == end || moved.unique() == 0 {
-		out = x.configs()
-		busy := map[busyKey]bool{}
-		for _, f := range moved.list {
-			x.close(f, out, busy, false, t == end, 0)
-		}
+	if len(stopped) == 0 && t != end && moved.unique() != 0 {
+		return moved // one alternative is left, wherever it leads
+	}
+	w := walk{x: x, out: &out, busy: map[config]bool{}, atEnd: t == end}
+	for _, f := range moved {
+		w.close(f, 0)
 	}
 	if t == end {
-		out = x.onlyStopped(out)
+		// Nothing but ends of rules is left behind the end of the text.
+		out = slices.DeleteFunc(out, func(f config) bool { return f.state.kind != stateStop })
 	}
-	if !x.full || !out.anyStopped() {
-		for _, f := range stopped {
-			x.add(out, f)
-		}
-	}
-	if len(out.list) == 0 {
-		return nil
+	if !x.full || len(out) == 0 {
+		out = append(out, stopped...)
 	}
 	return out
 }
 
-func (x *predictor) onlyStopped(c *configs) *configs {
-	out := x.configs()
-	for _, f := range c.list {
-		if f.state.kind == stateStop {
-			x.add(out, f)
-		}
+// walk goes from a place to all those to which it leads at no cost.
+type walk struct {
+	x        *predictor
+	out      *configs
+	busy     map[config]bool // that were passed already
+	leveling bool            // turns of a precedence that is not allowed are left out
+	atEnd    bool            // the end of the text costs nothing
+}
+
+// close goes on behind the end of a rule where a stack says; an empty stack ends there with callers, and leads to every use of the
+// rule without. The depth counts rules that were entered: precedence is of the decision's rule only, which is at depth 0. Going back
+// by a stack does not change the depth, so a caller's precedence is measured by that of the rule that is being read, as in ANTLR for
+// Go, but not for other languages.
+func (w *walk) close(f config, depth int) {
+	for f.state.kind == stateStop && f.stack != w.x.empty {
+		f.state, f.stack, f.kept = f.stack.state, f.stack.below, false
 	}
-	return out
-}
-
-func (c *configs) anyStopped() bool {
-	return slices.ContainsFunc(c.list, func(f config) bool { return f.state.kind == stateStop })
-}
-
-// close adds the places to which a place leads at no cost. Behind the end of a rule it goes on where a stack says; an empty stack
-// ends there with callers, and leads to every use of the rule without. The depth counts rules that were entered: precedence is of
-// the decision's rule only, which is at depth 0.
-func (x *predictor) close(f config, out *configs, busy map[busyKey]bool, leveling, atEnd bool, depth int) {
-	todo := []config{f}
-	for len(todo) > 0 {
-		f, todo = todo[len(todo)-1], todo[:len(todo)-1]
-		if f.state.kind == stateStop {
-			if f.stack != x.empty {
-				for _, l := range f.stack.links {
-					todo = append(todo, config{state: l.state, alt: f.alt, stack: l.below, level: f.level, outer: f.outer})
-				}
-				continue
-			}
-			if x.full {
-				x.add(out, f)
-				continue
-			}
-		}
-		x.leave(f, out, busy, leveling, atEnd, depth)
+	if f.state.kind == stateStop && w.x.full || len(f.state.edges) == 0 || f.state.edges[0].set != 0 {
+		w.out.add(f)
 	}
-}
-
-// leave follows the edges of a state.
-func (x *predictor) leave(f config, out *configs, busy map[busyKey]bool, leveling, atEnd bool, depth int) {
-	if len(f.state.edges) == 0 || f.state.edges[0].set != 0 {
-		x.add(out, f)
+	if f.state.kind == stateStop && w.x.full {
+		return
 	}
 	for i, e := range f.state.edges {
-		if i == 0 && x.loopsOutside(f) {
-			continue
+		if i > 0 || !loopsOutside(f) {
+			w.follow(f, e, depth)
 		}
-		next, deeper := f, depth
-		next.state = e.to
-		switch {
-		case e.set != 0:
-			if !atEnd || !e.set.has(end) || x.passed(busy, next) {
-				continue
-			}
-		case e.call != nil:
-			next.state, next.stack = e.call, x.push(e.to, f.stack)
-			if depth >= 0 {
-				deeper++
-			}
-		case e.level != 0 && leveling && depth == 0:
-			if !x.full {
-				next.level = e.level
-			} else if !x.allows(e.level) {
-				continue
-			}
-		case f.state.kind == stateStop:
-			next.kept = next.kept || x.at.grows && e.returns && f.state.rule == x.at.rule
-			next.outer++
-			if x.passed(busy, next) {
-				continue
-			}
-			deeper--
-		}
-		x.close(next, out, busy, leveling, atEnd, deeper)
 	}
 }
 
-// passed says that a place was passed already, and marks it.
-func (x *predictor) passed(busy map[busyKey]bool, f config) bool {
-	k := busyKey{f.state, f.alt, f.level, f.stack, f.kept}
-	seen := busy[k]
-	busy[k] = true
-	return seen
+// follow follows an edge of a place.
+func (w *walk) follow(f config, e edge, depth int) {
+	from := f.state
+	f.state = e.to
+	switch {
+	case e.set != 0:
+		if !w.atEnd || !e.set.has(end) {
+			return
+		}
+	case e.call != nil:
+		f.state, f.stack = e.call, w.x.push(e.to, f.stack)
+		if depth >= 0 {
+			depth++
+		}
+	case e.level != 0:
+		if w.leveling && depth == 0 && e.level < w.x.p.levels[len(w.x.p.levels)-1] {
+			return
+		}
+	case from.kind == stateStop:
+		f.outer, f.kept = true, f.kept || w.x.at.grows && e.returns && from.rule == w.x.at.rule
+		if w.busy[f] {
+			return
+		}
+		w.busy[f] = true
+		depth--
+	}
+	w.close(f, depth)
 }
 
 // loopsOutside says that a place is the loop of a rule of left recursion that was called from a turn of that same loop: what
 // another turn does, the caller's loop does as well.
-func (x *predictor) loopsOutside(f config) bool {
-	if !f.state.grows || f.stack == x.empty {
-		return false
-	}
-	for _, l := range f.stack.links {
-		if l.state.rule != f.state.rule {
-			return false
-		}
-	}
-	return true
-}
-
-func (x *predictor) configs() *configs { return &configs{of: make([]int32, len(x.p.g.states))} }
-
-// add adds a place to a set; the stacks of places that are otherwise the same are merged.
-func (x *predictor) add(c *configs, f config) {
-	for i := c.of[f.state.number]; i != 0; i = c.next[i-1] {
-		if old := &c.list[i-1]; old.same(&f) {
-			old.outer = max(old.outer, f.outer)
-			old.kept = old.kept || f.kept
-			old.stack = x.merge(old.stack, f.stack)
-			return
-		}
-	}
-	c.list = append(c.list, f)
-	c.next = append(c.next, c.of[f.state.number])
-	c.of[f.state.number] = int32(len(c.list))
-}
-
-// push returns a stack with a state on it.
-func (x *predictor) push(s *state, below *stack) *stack {
-	for _, above := range below.above {
-		if above.links[0].state == s {
-			return above
-		}
-	}
-	x.stacks++
-	found := &stack{links: []link{{s, below}}, id: x.stacks}
-	below.above = append(below.above, found)
-	return found
-}
-
-// several returns the stack that has several links.
-func (x *predictor) several(links []link) *stack {
-	if len(links) == 1 {
-		return x.push(links[0].state, links[0].below)
-	}
-	var key []byte
-	for _, l := range links {
-		for _, n := range []int{l.state.number, l.below.id} {
-			key = append(key, byte(n), byte(n>>8), byte(n>>16), byte(n>>24))
-		}
-	}
-	found := x.sets[string(key)]
-	if found == nil {
-		x.stacks++
-		found = &stack{links: links, id: x.stacks}
-		x.sets[string(key)] = found
-	}
-	return found
-}
-
-// merge returns the stacks of both. Without callers the empty stack is any stack, and so takes the others in.
-func (x *predictor) merge(a, b *stack) *stack {
-	switch {
-	case a == b:
-		return a
-	case a == x.empty || b == x.empty:
-		if x.full == (a == x.empty) {
-			return b
-		}
-		return a
-	}
-	k := [2]*stack{a, b}
-	if found := x.merged[k]; found != nil {
-		return found
-	}
-	var links []link
-	for i, j := 0, 0; i < len(a.links) || j < len(b.links); {
-		order := 0
-		switch {
-		case i == len(a.links):
-			order = 1
-		case j == len(b.links):
-			order = -1
-		default:
-			order = cmp.Compare(a.links[i].state.number, b.links[j].state.number)
-		}
-		switch {
-		case order < 0:
-			links = append(links, a.links[i])
-			i++
-		case order > 0:
-			links = append(links, b.links[j])
-			j++
-		default:
-			links = append(links, link{a.links[i].state, x.merge(a.links[i].below, b.links[j].below)})
-			i++
-			j++
-		}
-	}
-	found := x.several(links)
-	x.merged[k] = found
-	return found
+func loopsOutside(f config) bool {
+	return f.state.grows && f.stack.state != nil && f.stack.state.rule == f.state.rule
 }
 
 // unique returns the alternative of all places, 0 if there are several.
-func (c *configs) unique() int {
-	alt := 0
-	for _, f := range c.list {
-		if alt != 0 && alt != f.alt {
-			return 0
-		}
-		alt = f.alt
+func (c configs) unique() int {
+	if len(c) == 0 || slices.ContainsFunc(c, func(f config) bool { return f.alt != c[0].alt }) {
+		return 0
 	}
-	return alt
+	return c[0].alt
 }
 
-// place is where configs of several alternatives can meet.
-type place struct {
-	state *state
-	stack *stack
+// shared says that an alternative beside its own has come to the state of a place, with the same stack or with any.
+func (c configs) shared(f config, anyStack bool) bool {
+	return slices.ContainsFunc(c, func(g config) bool {
+		return g.alt != f.alt && g.state == f.state && (anyStack || g.stack == f.stack)
+	})
 }
 
-// alternatives returns the alternatives, as bits, that have come to each place.
-func (c *configs) alternatives() map[place]uint64 {
-	m := map[place]uint64{}
-	for _, f := range c.list {
-		m[place{f.state, f.stack}] |= 1 << f.alt
-	}
-	return m
-}
-
-// several says that a set of alternatives has more than one.
-func several(alts uint64) bool { return alts&(alts-1) != 0 }
-
-// conflicts says that looking further will not help as long as the callers are unknown: some alternatives have come to the same
-// place, and there is no state that only one of them has come to.
-func (c *configs) conflicts() bool {
-	if !slices.ContainsFunc(c.list, func(f config) bool { return f.state.kind != stateStop }) {
+// conflict says that looking further will not help as long as the callers are unknown: some alternatives have come to the same
+// place, and there is no state that only one of them has come to; or all are at ends of rules.
+func (c configs) conflict() bool {
+	if !slices.ContainsFunc(c, func(f config) bool { return f.state.kind != stateStop }) {
 		return true
 	}
-	conflict := false
-	for _, alts := range c.alternatives() {
-		conflict = conflict || several(alts)
-	}
-	states := map[*state]uint64{}
-	for _, f := range c.list {
-		states[f.state] |= 1 << f.alt
-	}
-	for _, alts := range states {
-		if !several(alts) {
-			return false
-		}
-	}
-	return conflict
+	return slices.ContainsFunc(c, func(f config) bool { return c.shared(f, false) }) &&
+		!slices.ContainsFunc(c, func(f config) bool { return !c.shared(f, true) })
 }
 
-// viable returns the alternative that is the first at every place, 0 if it is not the same everywhere.
-func (c *configs) viable() int {
-	first := c.list[0].alt
-	for _, f := range c.list {
-		first = min(first, f.alt)
-	}
-	for _, f := range c.list {
-		if f.alt != first && !slices.ContainsFunc(c.list, func(g config) bool {
+// viable returns the first alternative if it has come to every place to which another one has come, and so is as good; else 0.
+func (c configs) viable() int {
+	first := slices.MinFunc(c, func(f, g config) int { return f.alt - g.alt }).alt
+	for _, f := range c {
+		if f.alt != first && !slices.ContainsFunc(c, func(g config) bool {
 			return g.alt == first && g.state == f.state && g.stack == f.stack
 		}) {
 			return 0

@@ -1,16 +1,33 @@
 package syntax
 
+// The idea: a rule of the grammar is a function that reads what the rule matches, and calls the functions of the rules that it is
+// made of. A level of precedence is a rule, from what binds least to what binds most:
+//
+//	expr      a ? b : c
+//	logic     a || b, then a && b
+//	relation  a < b, a == b, a in b
+//	calc      a + b, then a * b
+//	unary     !a, -a
+//	member    a.b, a.b(c), a[b]
+//	primary   a, f(a), (a), [a], {a: b}, a{b: c}, 1
+//
+// So a*b in a+a*b is read by a function further down, and becomes a part of the sum. Levels that a text does not use leave no node.
+// One or two tokens tell which way to go, but for a.b.c, which may be the name of a message: there the brace at its end tells.
+//
+// Nothing is reported here. Once anything does not fit, all functions see only the end of the text, return, and the thorough parser
+// begins anew: texts with faults are rare, and it is slower by far.
+
 // depthLimit is how deep expressions may be nested in each other.
 const depthLimit = 250
 
-// quick is the parser of texts without faults: recursive descent, one function a level of precedence. Levels that a text does not
-// use leave no node.
+// quick is the parser of texts without faults.
 type quick struct {
 	tokens []token // without those between tokens; the first is none
 	pos    int
 	nodes  []node // not yet used
 	fail   bool
-	// How deep each rule is nested that can be nested deepest; see depthLimit.
+	// How deep each rule is nested of those that can be nested deepest: no other one is nested deeper than expressions are, but a
+	// relation may be in a relation, and a product in a sum.
 	exprs, relations, calcs int
 }
 
@@ -23,6 +40,7 @@ func parseQuick(runes []rune) (*node, []token) {
 		if t.kind == bad {
 			return nil, nil
 		}
+		// What stands between tokens is of no use to anybody here.
 		if at = t.end; t.kind != space && t.kind != comment {
 			q.tokens = append(q.tokens, t)
 		}
@@ -37,6 +55,7 @@ func parseQuick(runes []rune) (*node, []token) {
 	return root, q.tokens
 }
 
+// node returns a new node. They are made many at a time, as they are dropped together.
 func (q *quick) node(f form, start int32) *node {
 	if len(q.nodes) == 0 {
 		q.nodes = make([]node, min(64, len(q.tokens)))
@@ -85,6 +104,8 @@ func (q *quick) enter(depth *int) {
 	}
 }
 
+// expr reads a condition, a ? b : c, or what binds more. What stands behind the colon is an expression again, so conditions are
+// nested to the right.
 func (q *quick) expr() *node {
 	q.enter(&q.exprs)
 	defer func() { q.exprs-- }()
@@ -93,6 +114,7 @@ func (q *quick) expr() *node {
 	if q.peek(0) != question {
 		return first
 	}
+	// The children: the condition, and what it chooses from.
 	n := q.node(formExpr, start)
 	n.op = q.take()
 	n.add(first)
@@ -120,6 +142,7 @@ func (q *quick) logic(f form, k kind) *node {
 	n := q.node(f, start)
 	n.op = int32(q.pos)
 	n.add(first)
+	// All terms are children of one node, each with the operator before it: the builder makes a balanced tree of them.
 	for q.peek(0) == k {
 		op := q.take()
 		next := term()
@@ -129,6 +152,7 @@ func (q *quick) logic(f form, k kind) *node {
 	return n
 }
 
+// relation reads comparisons, which are nested to the left: the right side of one, of precedence 2, is none itself.
 func (q *quick) relation(precedence int) *node {
 	q.enter(&q.relations)
 	defer func() { q.relations-- }()
@@ -148,7 +172,7 @@ func (q *quick) calc(precedence int) *node {
 	start := int32(q.pos)
 	left := q.unary()
 	for {
-		own := 0
+		own := 0 // the precedence of the operator here
 		switch q.peek(0) {
 		case starSign, slash, percent:
 			own = 2
@@ -171,6 +195,8 @@ func (q *quick) operation(f form, start int32, left *node) *node {
 	return n
 }
 
+// unary reads operators before an operand, which must be the same ones. A minus before a number is the number's: -1 is a literal,
+// so the least int can be written.
 func (q *quick) unary() *node {
 	k := q.peek(0)
 	sign := k == minus && (q.peek(1) == integer || q.peek(1) == float)
@@ -188,12 +214,14 @@ func (q *quick) unary() *node {
 	return n
 }
 
+// member reads what follows an operand, nested to the left: a.b[c] is an index of a selection.
 func (q *quick) member() *node {
 	start := int32(q.pos)
 	left := q.primary()
 	for {
 		switch q.peek(0) {
 		case dot:
+			// With a parenthesis behind the name it is a call on what stands before it.
 			if q.peek(1) == identifier && q.peek(2) == openParen {
 				left = q.operation(formMemberCall, start, left)
 				left.id = q.take()
@@ -216,6 +244,7 @@ func (q *quick) member() *node {
 	}
 }
 
+// escapeIdent reads the name of a field, which may be in back quotes.
 func (q *quick) escapeIdent() *node {
 	n := q.node(formEscapeIdent, int32(q.pos))
 	if n.id = q.maybe(identifier); n.id == 0 {
@@ -228,6 +257,7 @@ func (q *quick) escapeIdent() *node {
 var literals = [bad]form{integer: formInt, unsigned: formUint, float: formDouble, text: formString, binary: formBytes,
 	kTrue: formTrue, kFalse: formFalse, kNull: formNull}
 
+// primary reads what has no operators around it.
 func (q *quick) primary() *node {
 	start := int32(q.pos)
 	switch k := q.peek(0); k {
@@ -270,6 +300,7 @@ func (q *quick) named(start int32) *node {
 		q.want(closeParen)
 		return n
 	}
+	// A message has a brace at the end of its name. Without one, the rest of the name is read as selections.
 	parts := 0
 	for q.peek(parts) == dot && q.peek(parts+1) == identifier {
 		parts += 2
@@ -301,6 +332,7 @@ func (q *quick) list(f form, closing kind) *node {
 	}
 	for !q.fail {
 		q.item(n)
+		// A last comma is the caller's, who knows whether one may stand there.
 		if q.peek(0) != comma || f != formExprList && q.peek(1) == closing {
 			break
 		}
@@ -315,6 +347,7 @@ func (q *quick) item(list *node) {
 		list.add(q.expr())
 		return
 	}
+	// The child of a list is the item, of a map the key and then the value, of a message the field and then the value.
 	n := q.node(formOptExpr, int32(q.pos))
 	n.opt = q.maybe(question)
 	list.add(n)

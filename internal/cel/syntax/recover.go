@@ -7,6 +7,18 @@ import (
 	"strings"
 )
 
+// The idea: the thorough parser goes through the elements of a rule of the grammar's table one by one. At each it knows which
+// tokens may come. Where another one comes, it does as ANTLR's parsers do, since the words of messages, and which message comes
+// next, follow from that:
+//
+//	extraneous input   if the token behind it would fit, it is dropped
+//	missing            if it would fit behind the token that should be there, that one is made up
+//	mismatched input   otherwise the rule ends here. All tokens up to one that may stand behind any of the rules that are being
+//	                   read are skipped, and the rule's caller goes on
+//	no viable alternative   the same, where a rule has several alternatives, and none of them goes on with the token
+//
+// Once something was reported, nothing is until a token fits again, so that a fault is not told twice.
+
 const (
 	// faultyLimit is how many syntax errors are reported before reading ends.
 	faultyLimit = 100
@@ -16,9 +28,10 @@ const (
 	skipLimit = 256
 )
 
-// problem is a token that does not fit, and how that was found.
+// problem says why a rule ends before it should.
 type problem uint8
 
+// The problems.
 const (
 	sound    problem = iota
 	mismatch         // another token must come
@@ -50,11 +63,11 @@ type thorough struct {
 	source *Source
 	faults *Faults
 	tokens []token // the first is none; those behind the end were added
-	hidden []token // between tokens
 	bads   []token // pieces that are no token
 	last   int     // the index of the end
 	pos    int
-	// Tokens are fetched when they are looked at; only then the bad pieces before them are reported.
+	// Tokens count as fetched once they are looked at. Only then the bad pieces before them are reported: if reading ends before,
+	// they never are.
 	fetched, badsSeen int
 
 	frame    *frame
@@ -76,6 +89,7 @@ type thorough struct {
 	skips      int // tokens that the present one may still skip; -1 for any
 }
 
+// newThorough returns the parser of a text, before it has read anything.
 func newThorough(source *Source, faults *Faults) *thorough {
 	p := &thorough{g: theGrammar(), source: source, faults: faults, tokens: make([]token, 1), pos: 1, levels: []int8{0},
 		lastPos: -1, skips: -1}
@@ -105,7 +119,6 @@ func (p *thorough) lex() {
 		case bad:
 			p.bads = append(p.bads, t)
 		case space, comment:
-			p.hidden = append(p.hidden, t)
 		default:
 			p.tokens = append(p.tokens, t)
 		}
@@ -134,6 +147,7 @@ func (p *thorough) look(n int) kind {
 	return p.tokens[i].kind
 }
 
+// peek returns the kind of the token here.
 func (p *thorough) peek() kind { return p.look(0) }
 
 // skip goes behind a token, unless it is the end.
@@ -167,6 +181,7 @@ func (p *thorough) report(offset int32, message string) {
 	if p.stopped {
 		return
 	}
+	// The one that is too many is reported too, as that it is one.
 	if p.reported == faultyLimit {
 		message, p.stopped = fmt.Sprintf("More than %d syntax errors", faultyLimit), true
 	}
@@ -174,12 +189,14 @@ func (p *thorough) report(offset int32, message string) {
 	p.faults.AddAt(offset, "Syntax error: "+message)
 }
 
+// fail notes why the rule that is being read ends.
 func (p *thorough) fail(what problem, start, at int) { p.failed = failure{what, p.state, start, at} }
 
 // read reads a rule, whatever comes.
 func (p *thorough) read(r rule, level int8) *node {
 	f := &frame{rule: r, parent: p.frame, invoking: p.state, node: &node{start: int32(p.pos)}}
 	p.frame = f
+	// The node of a rule of left recursion changes while it is read, so its caller gets it at the end.
 	growing := p.g.growing(r)
 	if growing {
 		p.levels = append(p.levels, level)
@@ -191,6 +208,7 @@ func (p *thorough) read(r rule, level int8) *node {
 		return f.node
 	}
 	p.element(&p.g.rules[r])
+	// Whatever failed, failed in this rule: its caller goes on as if it had been read.
 	if p.failed.problem != sound && !p.stopped {
 		failed := p.failed
 		p.reportFailure(failed)
@@ -249,6 +267,7 @@ func (p *thorough) element(e *element) bool {
 	return p.turns(e)
 }
 
+// elements reads elements that follow each other.
 func (p *thorough) elements(parts []element) bool {
 	for i := range parts {
 		if !p.element(&parts[i]) {
@@ -302,6 +321,7 @@ func (p *thorough) turns(e *element) bool {
 			}
 		}
 		if e.state.grows {
+			// Upstream leaves the rule here and enters it again where it grows.
 			p.depth[p.frame.rule] = max(0, p.depth[p.frame.rule]-1)
 		}
 		if !p.elements(e.parts) {
@@ -350,6 +370,7 @@ func (f *frame) put(s slot, i int32) {
 // made up if the one here fits behind it; or the rule fails.
 func (p *thorough) match(s set) int32 {
 	if s.has(p.peek()) {
+		// From here on a fault is told again.
 		p.fits()
 		i := p.pos
 		p.consume()
@@ -359,6 +380,7 @@ func (p *thorough) match(s set) int32 {
 		return 0
 	}
 	defer p.unlimited()
+	// First it is tried without the token that is here, then with one more before it.
 	if i := p.drop(); i != 0 {
 		p.consume()
 		return int32(i)
@@ -388,6 +410,7 @@ func (p *thorough) attempt() bool {
 	return !p.stopped
 }
 
+// unlimited ends a recovery.
 func (p *thorough) unlimited() { p.skips = -1 }
 
 // drop drops the token here if the one behind it is expected, and returns the index of that one, which is not taken.
@@ -412,6 +435,7 @@ func (p *thorough) missing() int32 {
 		p.recovering = true
 		p.report(at, "missing "+expected.String()+" at "+p.show(p.pos))
 	}
+	// Behind the text nothing can be, so there it is where the last token is.
 	if p.peek() == end && p.pos > 1 {
 		at = p.tokens[p.pos-1].start
 	}
@@ -431,6 +455,7 @@ func (p *thorough) unwanted() {
 // that has turned, everything up to a token that may follow is skipped; otherwise the rule fails.
 func (p *thorough) sync() bool {
 	s := p.state
+	// Where the rule may end here, or a fault was just told, what follows decides.
 	if p.recovering || s.first&nothing != 0 || s.first.has(p.peek()) {
 		return !p.stopped
 	}
@@ -459,7 +484,9 @@ func (p *thorough) skipTo(s set) {
 // expected returns the tokens that may come here, and behind the rule if it may end here.
 func (p *thorough) expected() set { return p.expectedIn(p.state) }
 
+// expectedIn is expected for another state of the rule.
 func (p *thorough) expectedIn(s *state) set {
+	// If the rule may end, what may follow it may come as well; and so on, up to the end of the text.
 	all := s.first
 	for f := p.frame; all&nothing != 0; f = f.parent {
 		all &^= nothing
@@ -486,6 +513,7 @@ func (p *thorough) recover(f failure) {
 		return
 	}
 	defer p.unlimited()
+	// Without this, a rule that fails at its first token could fail there for ever.
 	if p.lastPos == p.pos && slices.Contains(p.lastStates, p.state) {
 		p.consume()
 	}
@@ -510,9 +538,11 @@ func (p *thorough) reportFailure(f failure) {
 		input = p.between(f.start, f.at)
 	}
 	// Words that are literals are told as upstream told them once.
-	p.report(at, literalName().ReplaceAllString("no viable alternative at input "+quote(input), "mismatched input '$1' expecting IDENTIFIER"))
+	message := "no viable alternative at input " + quote(input)
+	p.report(at, literalName().ReplaceAllString(message, "mismatched input '$1' expecting IDENTIFIER"))
 }
 
+// literalName finds what upstream says of a.true, a.false and a.null.
 func literalName() *regexp.Regexp {
 	return regexp.MustCompile("no viable alternative at input '.(true|false|null)'")
 }
@@ -522,6 +552,7 @@ func (p *thorough) between(from, to int) string {
 	var b strings.Builder
 	at := p.tokens[from].start
 	stop := p.tokens[to].end
+	// Bad pieces are told by themselves.
 	for _, t := range p.bads {
 		if t.start >= at && t.end <= stop {
 			b.WriteString(string(p.source.text[at:t.start]))
@@ -542,6 +573,7 @@ func (p *thorough) show(i int) string {
 	return quote("<EOF>")
 }
 
+// quote quotes a piece of text as ANTLR does.
 func quote(s string) string {
 	return "'" + strings.NewReplacer("\t", `\t`, "\n", `\n`, "\r", `\r`).Replace(s) + "'"
 }

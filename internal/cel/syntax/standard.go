@@ -11,6 +11,7 @@ var Standard = []Macro{
 	{"filter", true, 2, expandFilter},
 }
 
+// expandHas makes has(a.b) the test whether a has b, which may be missing.
 func expandHas(x *Expander, _ *Expr, args []*Expr) (*Expr, *Fault) {
 	if args[0].Kind != Select {
 		return nil, x.Fault(args[0], "invalid argument to has() macro")

@@ -1,0 +1,202 @@
+//go:build linux
+
+package cel_test
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"apichain/internal/cel"
+	"apichain/internal/cel/library"
+)
+
+// attacks are expressions that do as much as they can for what they cost, over an object of three megabytes: s is a long string,
+// n long digits, l a long list of ints, t one of strings, m a long map, d deep.
+var attacks = []string{
+	// What costs 1, over and over.
+	"self.l.all(x, size(self.s) > 0)",
+	"self.l.all(x, self.s != self.t[0])",
+	"self.l.all(x, self.s == self.s2 || true)",
+	"self.l.all(x, double(self.n) > 0.0 || true)",
+	"self.l.all(x, int(self.n) > 0 || true)",
+	"self.l.all(x, duration(self.n) > duration('1s') || true)",
+	"self.l.all(x, timestamp(self.s) > timestamp('2020-01-01T00:00:00Z') || true)",
+	"self.l.all(x, self.l == self.l2)",
+	"self.l.all(x, self.m == self.m2)",
+	"self.l.all(x, x in self.l2 || true)",
+	"self.l.all(x, timestamp(x).getHours(self.s) == 1 || true)",
+	"self.l.all(x, timestamp(x).getHours('Nowhere/' + string(x)) == 1 || true)",
+	"self.l.all(x, size(self.m) > 0)",
+	"self.l.all(x, self.m.exists(k, true))",
+	"self.l.all(x, self.m.all(k, k == ''))",
+	"self.l.all(x, bytes(self.s) == b'' || true)",
+	"self.l.all(x, dyn(self.l) == dyn(self.l2))",
+	"self.l.all(x, self.s.startsWith(self.s2))",
+	"self.l.all(x, self.s.contains('b'))",
+	"self.l.all(x, self.s.matches('(a|a|a|a|a|a|a|a)*b'))",
+	"self.l.all(x, self.s.matches('((a{0,10}){0,10}){0,9}b'))",
+	"self.l.all(x, 'a'.matches('((((a{1,9}){1,9}){1,9}))' + string(x)))",
+	"self.t.all(x, self.s.matches(x + '.*'))",
+	"self.l.all(x, 'a'.matches(string(x) + '(?:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa){1000}') || true)",
+	"self.l.all(x, self.s.substring(0, 10000).matches('(a?){1000}a') || true)",
+	"self.l.all(x, 'aaaaaaaaaaaaaaaaaaaaaaaaaaaa'.matches('(a?){1000}b') || true)",
+	"self.l.all(x, self.t.all(y, y.matches('((t|e|x|t){0,100} ?){0,10}z') || true))",
+	// Structures that are larger than their cost.
+	"[0].map(x, self.l + self.l).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).map(x, x + x).all(x, x == x)",
+	"[0].map(x, self.l + self.l)" + strings.Repeat(".map(x, x + x)", 50) + ".all(x, x == x)",
+	"[0].map(x, self.l + self.l)" + strings.Repeat(".map(x, x + x)", 50) + ".all(x, 5 in x)",
+	"[0].map(x, self.l + self.l)" + strings.Repeat(".map(x, x + x)", 70) + ".all(x, 5 in x)",
+	"[0].map(x, [0])" + strings.Repeat(".map(x, [x, x])", 60) + ".all(x, x == x)",
+	"[0].map(x, [0])" + strings.Repeat(".map(x, [x, x])", 60) + "[0] == []",
+	"[0].map(x, {'a': 0})" + strings.Repeat(".map(x, {'a': x, 'b': x})", 60) + ".all(x, x == x)",
+	"[0].map(x, 'a')" + strings.Repeat(".map(x, x + x)", 60) + ".all(x, x == x)",
+	"self.l.map(x, self.l.map(y, self.l))",
+	"self.l.map(x, self.s)",
+	"self.l.map(x, self.s + string(x))",
+	"self.t.map(x, self.t.map(y, x + y))",
+	"self.l.map(x, {'a': x, 'b': [x], 'c': {'d': x}})",
+	// The libraries.
+	"self.l.all(x, self.s.replace('a', self.s2) == '')",
+	"self.l.all(x, self.s.replace('', self.s2) == '')",
+	"[0].map(x, self.s.replace('a', 'aaaaaaaaaa'))" + strings.Repeat(".map(x, x.replace('a', 'aaaaaaaaaa'))", 9) + ".all(x, x == '')",
+	"self.l.all(x, size(self.s.split('')) > 0)",
+	"self.t.all(x, self.t.join(self.s) == '')",
+	"self.l.all(x, '%s%s%s%s'.format([self.s, self.s, self.s, self.s]) == '')",
+	"'%.1000000000f'.format([1.0]) == ''",
+	"'%.999999f'.format([1.0]) == ''",
+	"self.l.all(x, '%.900f'.format([1.0]) == '')",
+	"self.l.all(x, self.l.distinct() == [])",
+	"self.l.map(x, self.t).distinct() == []",
+	"self.l.all(x, self.l.sort() == [])",
+	"self.l.all(x, self.l.sortBy(y, -y) == [])",
+	"self.l.all(x, self.l.reverse() == [])",
+	"self.l.all(x, [self.l, self.l].flatten() == [])",
+	"[self.l].map(x, [x, x]).map(x, [x, x]).map(x, [x, x]).map(x, [x, x])" + strings.Repeat(".map(x, [x, x])", 20) + ".flatten(100) == []",
+	"self.l.all(x, lists.range(100000000) == [])",
+	"self.l.all(x, size(lists.range(1000000)) > 0)",
+	"self.l.all(x, quantity(self.n) == quantity('1') || true)",
+	"self.l.all(x, isQuantity(self.n))",
+	"self.l.all(x, semver(self.n + '.1.1') == semver('1.1.1') || true)",
+	"self.l.all(x, isIP(self.s))",
+	"self.l.all(x, isURL('http://' + self.s))",
+	"self.l.all(x, self.s.findAll('a').size() > 0)",
+	"self.l.all(x, self.s.lowerAscii() == '')",
+	"self.l.all(x, self.s.indexOf('b') == 0)",
+	"self.l.all(x, self.s.indexOf(self.s2 + 'b') == 0)",
+	"self.l.all(x, self.s.lastIndexOf('b') == 0)",
+	"self.l.all(x, self.s.charAt(100) == '')",
+	"self.l.all(x, self.s.substring(1) == '')",
+	"self.l.all(x, self.s.reverse() == '' || true)",
+	"self.l.all(x, strings.quote(self.s) == '')",
+	"self.l.all(x, self.s.trim() == '')",
+	"self.l.all(x, self.l.sum() == 0)",
+	"self.l.all(x, self.l.isSorted())",
+	"self.l.all(x, self.l.max() == 0)",
+	"self.l.all(x, self.l.indexOf(-1) == 0)",
+	"self.l.all(x, self.t.includes('nothing'))",
+	"self.l.all(x, sets.contains(self.l, self.l2))",
+	"self.l.all(x, sets.equivalent(self.l, self.l2))",
+	"self.l.all(x, sets.intersects(self.l, [-1]))",
+	"self.l.transformMap(i, v, self.s)",
+	"self.l.transformMapEntry(i, v, {string(i): self.l})",
+	"self.l.all(x, self.l.transformMap(i, v, v) == {})",
+	"self.l.all(x, format.dns1123Label().validate(self.s).hasValue())",
+}
+
+// attacked is the object.
+func attacked() (*cel.Type, map[string]any) {
+	field := func(key string, t *cel.Type) *cel.Field { return &cel.Field{Key: key, Type: t} }
+	t := &cel.Type{Kind: cel.Object, Name: "Self", Fields: map[string]*cel.Field{
+		"s": field("s", cel.StringType), "s2": field("s2", cel.StringType), "n": field("n", cel.StringType),
+		"l": field("l", cel.ListOf(cel.IntType)), "l2": field("l2", cel.ListOf(cel.IntType)), "t": field("t", cel.ListOf(cel.StringType)),
+		"m": field("m", cel.MapOf(cel.StringType, cel.IntType)), "m2": field("m2", cel.MapOf(cel.StringType, cel.IntType)),
+	}}
+	list := func() []any {
+		l := make([]any, 200000)
+		for i := range l {
+			l[i] = int64(i)
+		}
+		return l
+	}
+	m := func() map[string]any {
+		m := map[string]any{}
+		for i := range 50000 {
+			m[fmt.Sprint(i)] = int64(i)
+		}
+		return m
+	}
+	texts := make([]any, 50000)
+	for i := range texts {
+		texts[i] = fmt.Sprint("text ", i)
+	}
+	return t, map[string]any{
+		"s": strings.Repeat("a", 3<<20), "s2": strings.Repeat("a", 3<<20), "n": strings.Repeat("0", 3<<20) + "1",
+		"l": list(), "l2": list(), "t": texts, "m": m(), "m2": m(),
+	}
+}
+
+// processor returns the time that this thread has had.
+func processor() time.Duration {
+	var u syscall.Rusage
+	syscall.Getrusage(1, &u) // RUSAGE_THREAD
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// What a budget is worth at most: perCost of processor for each unit and four kilobytes made, most of it garbage, beside what the
+// first steps of an evaluation are worth. The figures leave room for machines that are busy: by themselves the worst of the attacks
+// take 3 µs for a unit.
+const (
+	base    = 2 * time.Second
+	perCost = 10 * time.Microsecond
+)
+
+// TestProportion shows that no expression takes more than that, whatever it does, and none panics. CEL_BUDGET is the budget;
+// kube-apiserver's is 1,000,000.
+func TestProportion(t *testing.T) {
+	budget := uint64(20000)
+	if s := os.Getenv("CEL_BUDGET"); s != "" {
+		var err error
+		if budget, err = strconv.ParseUint(s, 10, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	typ, tree := attacked()
+	env := cel.NewEnv(cel.Options{Libraries: library.Stored(), Optionals: true, Variables: []cel.Variable{{Name: "self", Type: typ}}})
+	vars := []cel.Value{cel.Of(tree, typ)}
+	for _, e := range attacks {
+		checked, err := env.Check(e)
+		if err != nil {
+			if !strings.Contains(e, ".reverse() == ''") {
+				t.Errorf("%.100s: %v", e, err)
+			}
+			continue
+		}
+		p, err := checked.Program()
+		if err != nil {
+			t.Errorf("%.100s: %v", e, err)
+			continue
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		start := processor()
+		v, cost := p.Eval(vars, cel.Limit{Cost: budget})
+		took := processor() - start
+		runtime.ReadMemStats(&after)
+		made := after.TotalAlloc - before.TotalAlloc
+		t.Logf("%8v %6d MiB cost %8d %.40s  %.110s", took.Round(time.Millisecond), made>>20, cost, v, e)
+		if took > base+time.Duration(budget)*perCost {
+			t.Errorf("%v of processor for %.110s", took, e)
+		}
+		if made > 256<<20+budget*4096 {
+			t.Errorf("%d MiB for %.110s", made>>20, e)
+		}
+	}
+}
