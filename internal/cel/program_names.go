@@ -250,8 +250,8 @@ func (f *frame) walk(v Value, steps []step) Value {
 			if key.kind == Error {
 				next, found = key, broken
 			} else if name, ok := noKey(key); ok {
-				if s.native && key.kind == Null {
-					name = "<nil>"
+				if s.native {
+					name = nativeType(key, name)
 				}
 				next, found = Failf("invalid qualifier type: %s", name), broken
 			}
@@ -354,20 +354,34 @@ func noKey(v Value) (name string, ok bool) {
 	return goType(v), true
 }
 
-// goType returns the name of the type that upstream has for a value, which some messages show.
-func goType(v Value) string {
+// nativeType returns what upstream calls what a variable leads to, which it has not made a value of: the tree itself.
+func nativeType(v Value, otherwise string) string {
 	switch v.ref.(type) {
+	case nil:
+		if v.kind == Null {
+			return "<nil>"
+		}
 	case []any:
 		if v.typ == nil {
 			return "[]interface {}"
 		}
-		return "*common.unstructuredList"
 	case map[string]any:
 		if v.typ == nil {
 			return "map[string]interface {}"
 		}
+	}
+	return otherwise
+}
+
+// goType returns the name of the type that upstream has for a value, which some messages show.
+func goType(v Value) string {
+	if v.typed() {
+		if v.kind == List {
+			return "*common.unstructuredList"
+		}
 		return "*common.unstructuredMap"
-	case *rope:
+	}
+	if _, ok := v.ref.(*rope); ok {
 		return "*types.concatList"
 	}
 	names := [...]string{

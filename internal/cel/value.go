@@ -51,14 +51,13 @@ var (
 
 // The errors that operators have in common.
 var (
-	errOverload    = errors.New("no such overload")
-	errDivide      = errors.New("division by zero")
-	errModulus     = errors.New("modulus by zero")
-	errInt         = errors.New("integer overflow")
-	errUint        = errors.New("unsigned integer overflow")
-	errTimestamp   = errors.New("timestamp overflow")
-	errUnordered   = errors.New("NaN values cannot be ordered")
-	errDereference = errors.New("optional.none() dereference")
+	errOverload  = errors.New("no such overload")
+	errDivide    = errors.New("division by zero")
+	errModulus   = errors.New("modulus by zero")
+	errInt       = errors.New("integer overflow")
+	errUint      = errors.New("unsigned integer overflow")
+	errTimestamp = errors.New("timestamp overflow")
+	errUnordered = errors.New("NaN values cannot be ordered")
 )
 
 // Kind returns what v is. Maps of a tree are Map even if the schema calls them objects, as upstream's are.

@@ -421,3 +421,64 @@ func anything(g *Generator, depth int) any {
 	}
 	return m
 }
+
+// loose makes parts of an expression dyn, so that what they are is found out when it is evaluated.
+func loose(g *Generator, e string) string {
+	var b strings.Builder
+	quoted := false
+	for i := 0; i < len(e); i++ {
+		if e[i] == '\'' {
+			quoted = !quoted
+		}
+		// A bracket that follows no name begins an expression of its own.
+		if !quoted && e[i] == '(' && (i == 0 || strings.IndexByte(" ([{,!-", e[i-1]) >= 0) && g.IntN(3) == 0 {
+			b.WriteString("dyn")
+		}
+		b.WriteByte(e[i])
+	}
+	return b.String()
+}
+
+// TestLooseEvaluation compares expressions whose types are known only when they are evaluated, over trees without a schema, as
+// those of policies are.
+func TestLooseEvaluation(t *testing.T) {
+	n := 3000
+	if testing.Short() {
+		n = 300
+	}
+	n = count(t, n)
+	g := NewGenerator(uint64(n) + 3)
+	g.Wrong = 0
+	g.Rows = slices.Concat(Standard, Optionals, Libraries)
+	names := []string{"x", "y", "z"}
+	p := newPairOf(t, libraries(), names...)
+	variables := append([]ours.Variable{{Name: "x.a", Type: ours.DynType}, {Name: "y.b.c", Type: ours.DynType}, {Name: "z[0]", Type: ours.DynType},
+		{Name: "x", Type: ours.StringType}, {Name: "y", Type: ours.IntType}, {Name: "z", Type: ours.ListOf(ours.StringType)}}, p.variables...)
+	evaluated, failed, bad := 0, 0, 0
+	for i := 0; evaluated < n && i < 10*n; i++ {
+		e := loose(g, g.Expression(variables, nil, 1+g.IntN(4)))
+		made, ok := p.programs(t, e)
+		if !ok {
+			continue
+		}
+		for range 3 {
+			evaluated++
+			their, our := map[string]any{}, make([]ours.Value, len(names))
+			for i, name := range names {
+				tree := anything(g, 3)
+				their[name], our[i] = tree, ours.Of(tree, nil)
+			}
+			theirAnswer, ourAnswer := made.evalBoth(their, our)
+			if strings.HasPrefix(ourAnswer, "error") {
+				failed++
+			}
+			if theirAnswer != ourAnswer {
+				if bad++; bad <= 15 {
+					t.Errorf("%s\nx %v y %v z %v\ntheirs: %s\nours:   %s", e, their["x"], their["y"], their["z"], theirAnswer, ourAnswer)
+				}
+				break
+			}
+		}
+	}
+	t.Logf("%d evaluations, %d of them errors, %d differ", evaluated, failed, bad)
+}

@@ -1,0 +1,119 @@
+package cel
+
+import (
+	"math"
+	regexsyntax "regexp/syntax"
+	"strings"
+)
+
+// Costs are upstream's to the unit, and leave out much: size of a megabyte is 1, and so is a number of a million digits that is read;
+// a regular expression of ten letters may have a million states. What a call does beside its cost it takes from the frame's steps,
+// before it is made; a call whose cost would be over the limit is not made at all.
+
+// pace sets how many steps a call takes. What only points at its arguments takes none; what parses them takes more.
+func (c *callee) pace() {
+	c.strings, c.items = 16, 8
+	switch c.name {
+	case "type", "dyn", "optional.of", "value", "hasValue", "_+_", "@in", "cel.@mapInsert", "@not_strictly_false":
+		c.strings, c.items = 0, 0
+	case "size", "optional.ofNonZeroValue", "first", "last":
+		c.items = 0
+	case "int", "uint", "double", "duration", "timestamp":
+		c.strings = 4
+	}
+	if c.overload != nil && (strings.HasSuffix(c.overload.ID, "_with_tz") || strings.HasSuffix(c.overload.ID, "_seconds_tz")) {
+		c.extra = 500 // a zone that nobody has asked for before is a look at the disk
+	}
+}
+
+// much is the length of a string, a list or a map from which on looking at it counts.
+const much = 256
+
+// look takes the steps that a call takes to go through an argument, and reports whether there were enough.
+func (c *callee) look(f *frame, v Value) bool {
+	switch v.kind {
+	case String:
+		if n := len(v.Str()); n >= much && c.strings > 0 {
+			f.steps -= int64(n / c.strings)
+		}
+	case Bytes, List, Map:
+		if c.items > 0 {
+			if n := v.Len(); n >= much {
+				f.steps -= int64(n / c.items)
+			}
+		}
+	case Opaque:
+		if w, ok := v.ref.(Weighty); ok {
+			f.steps -= w.Weight()
+		}
+	}
+	return f.steps >= 0
+}
+
+// search takes the steps of a regular expression: one that is no literal is compiled, and a text may be gone through once for each
+// of its instructions, which repetition makes many of.
+func (c *callee) search(f *frame, text, pattern Value) bool {
+	if c.Regex == nil || text.kind != String || pattern.kind != String {
+		return true
+	}
+	size := c.pattern
+	if size == 0 {
+		size = patternSize(pattern.Str())
+		f.steps -= 3 * size
+	}
+	f.steps -= int64(len(text.Str())) * size / 32
+	return f.steps >= 0
+}
+
+// patternSize returns about how many instructions a regular expression becomes.
+func patternSize(pattern string) int64 {
+	re, err := regexsyntax.Parse(pattern, regexsyntax.Perl)
+	if err != nil {
+		return 1
+	}
+	var size func(re *regexsyntax.Regexp) int64
+	size = func(re *regexsyntax.Regexp) int64 {
+		n := int64(1 + len(re.Rune))
+		for _, sub := range re.Sub {
+			n += size(sub)
+		}
+		if re.Op == regexsyntax.OpRepeat {
+			n *= int64(max(re.Min, re.Max, 1))
+		}
+		return min(n, math.MaxInt32)
+	}
+	return size(re)
+}
+
+// made takes the steps for a result that somebody has made, so many for an item or eight bytes, and reports whether there were enough.
+func (f *frame) made(v Value, each int64) bool {
+	switch v.kind {
+	case String:
+		f.steps -= int64(len(v.Str())/8) * each
+	case List:
+		f.steps -= int64(v.Len()) * each
+	}
+	return f.steps >= 0
+}
+
+// affordable reports whether a call that will cost much is within the limit, before it is made: what would be cancelled after it
+// need not be done. It asks for the cost where arguments are long; costs never become less by a result.
+func (c *callee) affordable(f *frame, args []Value) bool {
+	if c.cost == nil {
+		return true
+	}
+	long := 0
+	for _, v := range args {
+		switch v.kind {
+		case String:
+			long += len(v.Str())
+		case Bytes, List, Map:
+			long += v.Len()
+		}
+	}
+	if long < 16*much {
+		return true
+	}
+	cost := c.cost(args, Value{})
+	return cost < much || cost <= f.limit-f.cost
+}
