@@ -334,7 +334,7 @@ var layers = map[string]map[string]string{
 	},
 	"internal/policy": {
 		"internal/api": "questions come from the steps of a write", "internal/auth": "expressions ask who may do what", "internal/cel": "values are looked at", "internal/expression": "expressions are compiled and evaluated",
-		"internal/field": "a refusal has causes", "internal/matching": "policies say which writes they are about", "internal/metrics": "evaluations are counted", "internal/patch": "a mutation is merged, or a JSON patch", "internal/selector": "parameters are selected by labels",
+		"internal/field": "a refusal has causes", "internal/kinds": "resources are called by their rows", "internal/matching": "policies say which writes they are about", "internal/metrics": "evaluations are counted", "internal/patch": "a mutation is merged, or a JSON patch", "internal/request": "the time of a request is counted", "internal/selector": "parameters are selected by labels",
 		"internal/status": "refusals", "internal/store": "policies are followed in the store", "internal/tree": "objects are trees",
 	},
 	"internal/webhook": {
@@ -355,7 +355,8 @@ var layers = map[string]map[string]string{
 	"internal/client": {"internal/tree": "a kubeconfig is YAML"},
 	"internal/ctl": {
 		"admin": "what is shown of an answer looks as the endpoint's own tables do", "internal/client": "it asks the admin endpoint", "internal/journal": "data is about the folder of one",
-		"internal/flags": "wrong flags are told in the words of the server",
+		"internal/cel": "an expression is evaluated by hand", "internal/expression": "one of a policy", "internal/field": "what is wrong with a definition is errors of fields",
+		"internal/flags": "wrong flags are told in the words of the server", "internal/schema": "the rules of a definition are looked at", "internal/tree": "values are printed",
 	},
 	"internal/envtest": {"internal/flags": "wrong flags are told in the words of the server", "internal/tree": "JSON is printed"},
 	"internal/standin": {"internal/client": "it is asked whether it is one"},

@@ -128,7 +128,7 @@ func (c *chain) explain(r *http.Request, u *request.User) admin.Explanation {
 		e.Steps = append(e.Steps, x.routingSteps()...)
 	}
 	if e.ReachesHandler {
-		e.Admission, e.Webhooks = c.program.admissionOf(&x.info)
+		c.program.admissionOf(&x.info, &e)
 	}
 	if at > c.infoRow {
 		// The route is found with the request info, so the walk is known even where a filter
@@ -156,9 +156,9 @@ var operations = map[string]string{
 	"delete": api.OperationDelete, "deletecollection": api.OperationDelete,
 }
 
-// admissionOf returns the plugins that the handler of a write would ask, and the webhooks: those of admission for a write, and what
-// converts for any request.
-func (p *program) admissionOf(i *request.Info) (plugins, webhooks []string) {
+// admissionOf puts into e the plugins that the handler of a write would ask, and the webhooks, policies and rules: those of admission for
+// a write, and what converts for any request.
+func (p *program) admissionOf(i *request.Info, e *admin.Explanation) {
 	r := p.api.Customs.Lookup(i.APIGroup, i.APIVersion, i.Resource)
 	for _, row := range p.kinds.Kinds {
 		if row.Group == i.APIGroup && row.Version == i.APIVersion && row.Plural == i.Resource {
@@ -167,7 +167,7 @@ func (p *program) admissionOf(i *request.Info) (plugins, webhooks []string) {
 		}
 	}
 	if !i.IsResourceRequest || r == nil {
-		return nil, nil
+		return
 	}
 	operation := operations[i.Verb]
 	// A subresource that is a connection is asked about as one, whatever its verb.
@@ -177,13 +177,19 @@ func (p *program) admissionOf(i *request.Info) (plugins, webhooks []string) {
 		}
 	}
 	if operation != "" {
-		plugins, webhooks = p.admission.Acting(r.Row, i.Subresource, operation), p.webhooksOf(r, i.Subresource, operation)
+		e.Admission, e.Webhooks = p.admission.Acting(r.Row, i.Subresource, operation), p.webhooksOf(r, i.Subresource, operation)
+		e.Policies = p.policiesOf(r, i.Subresource, operation)
+		if operation == api.OperationCreate || operation == api.OperationUpdate {
+			e.Rules = r.Rules(mostRules)
+		}
 	}
 	if from := r.ConvertsFrom(); from != "" {
-		webhooks = append(webhooks, r.Plural+"."+r.Group+" for objects of "+from)
+		e.Webhooks = append(e.Webhooks, r.Plural+"."+r.Group+" for objects of "+from)
 	}
-	return plugins, webhooks
 }
+
+// mostRules is how many validation rules an explanation tells.
+const mostRules = 100
 
 // explainTarget puts into e what the request is about and which servers the director asked for it.
 func (x *exchange) explainTarget(e *admin.Explanation) {

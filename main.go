@@ -191,6 +191,8 @@ func command(args []string, stdout, stderr io.Writer) int {
 			return envtestCommand(args[1:], stdout, stderr)
 		case "data":
 			return ctl.Data(ctx, programVersion, args[1:], stdout, stderr)
+		case "cel":
+			return ctl.CEL(ctx, args[1:], os.Stdin, stdout, stderr)
 		}
 		if code, mine := ctl.Main(ctx, programVersion, args, os.Stdin, stdout, stderr); mine {
 			return code
@@ -307,6 +309,7 @@ Usage:
 Subcommands:
   envtest    make the folder of kube-apiserver and etcd that test drivers start
   data       check, mend, dump or save the folder of --data-dir
+  cel        evaluate an expression in CEL, or look at the rules of a definition
 Subcommands of a running program:
 `)
 	ctl.Usage(w)

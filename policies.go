@@ -3,6 +3,7 @@ package main
 import (
 	"maps"
 
+	"apichain/internal/api"
 	"apichain/internal/expression"
 	"apichain/internal/policy"
 )
@@ -27,4 +28,14 @@ func (p *program) afterAdmission() map[string]func() {
 	all := p.webhooks.AfterWrite()
 	maps.Copy(all, p.policies.AfterWrite())
 	return all
+}
+
+// policiesOf returns in words which policies a write would meet, mutating ones first, as far as their plugins are on.
+func (p *program) policiesOf(r *api.Resource, subresource, operation string) (names []string) {
+	for phase, plugin := range [...]string{api.Mutating: "MutatingAdmissionPolicy", api.Validating: "ValidatingAdmissionPolicy"} {
+		if p.admission.On(plugin) {
+			names = append(names, p.policies.Matching(api.Phase(phase), r, subresource, operation)...)
+		}
+	}
+	return names
 }

@@ -365,7 +365,7 @@ func (k *record) shown() admin.FinishedRequest {
 			if place == len(k.chain.rows) {
 				parts, rest := k.spent.others(own)
 				a.HandlerMs, a.WebhooksMs, a.ConversionMs = exactMs(rest), exactMs(parts[request.InWebhooks]), exactMs(parts[request.InConversion])
-				a.ProxyMs = exactMs(parts[request.InProxy])
+				a.RulesMs, a.ProxyMs = exactMs(parts[request.InRules]), exactMs(parts[request.InProxy])
 				return
 			}
 			a.Filters = append(a.Filters, admin.FilterTime{Name: k.chain.rows[place].name, OwnNs: int64(own)})

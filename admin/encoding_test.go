@@ -96,7 +96,7 @@ func TestKeysOfRequests(t *testing.T) {
 		{Request{}, "id auditID listener method path query verb resource namespace name user groups impersonatedBy remoteAddr userAgent " +
 			"server route filter receivedAt ageMs bytesIn bytesOut longRunning status stack"},
 		{FinishedRequest{}, "id auditID listener method path query verb resource namespace name user groups impersonatedBy remoteAddr userAgent " +
-			"server route receivedAt durationMs status reason ended endedIn bytesIn bytesOut longRunning queueMs handlerMs webhooksMs conversionMs proxyMs writeMs filters stack"},
+			"server route receivedAt durationMs status reason ended endedIn bytesIn bytesOut longRunning queueMs handlerMs webhooksMs conversionMs rulesMs proxyMs writeMs filters stack"},
 	} {
 		b, err := json.Marshal(c.row)
 		if err != nil {

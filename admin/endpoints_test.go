@@ -162,7 +162,7 @@ func TestNothingToShow(t *testing.T) {
 		"/admin/v1/watches":        {`"lastSend":null`},
 		"/admin/v1/store":          {`"resources":[]`},
 		"/admin/v1/requests":       {`"recording":true`, `"groups":[]`, `"server":null`, `"route":null`, `"status":null`, `"filters":[]`, `"stack":[]`},
-		"/admin/v1/explain?path=/": {`"requestInfo":null`, `"groups":[]`, `"headers":[]`, `"steps":[]`, `"delegation":[]`, `"server":null,"route":null,"reachesHandler":false,"admission":[],"webhooks":[],"nearMisses":[],"wouldAnswer":null`},
+		"/admin/v1/explain?path=/": {`"requestInfo":null`, `"groups":[]`, `"headers":[]`, `"steps":[]`, `"delegation":[]`, `"server":null,"route":null,"reachesHandler":false,"admission":[],"webhooks":[],"policies":[],"rules":[],"nearMisses":[],"wouldAnswer":null`},
 	} {
 		body := ask(t, h, path).Body.String()
 		for _, want := range wants {

@@ -55,6 +55,8 @@ type Explanation struct {
 	ReachesHandler bool             `json:"reachesHandler" doc:"whether a handler would be called"`
 	Admission      List[string]     `json:"admission" doc:"admission plugins that the handler would ask, in order; empty for what is no write"`
 	Webhooks       List[string]     `json:"webhooks" doc:"webhooks that would be asked, configuration/webhook in the order of asking, with what that depends on, and the definition of one that converts; nobody is asked"`
+	Policies       List[string]     `json:"policies" doc:"admission policies that would be evaluated, mutating ones first, with their bindings and what that depends on"`
+	Rules          List[string]     `json:"rules" doc:"validation rules of the definition, place: rule; at most 100"`
 	NearMisses     List[NearMiss]   `json:"nearMisses" doc:"at most five routes that lack exactly one thing to take it"`
 	WouldAnswer    *WouldAnswer     `json:"wouldAnswer" doc:"the answer; null when a handler would give it"`
 }
@@ -193,6 +195,12 @@ func (ans *answer) replyExplanation(e Explanation) *Error {
 	}
 	if len(e.Webhooks) > 0 {
 		fmt.Fprintf(&b, "webhooks: %s\n", strings.Join(e.Webhooks, "; "))
+	}
+	if len(e.Policies) > 0 {
+		fmt.Fprintf(&b, "policies: %s\n", strings.Join(e.Policies, "; "))
+	}
+	for _, rule := range e.Rules {
+		fmt.Fprintf(&b, "rule: %s\n", Printable(rule))
 	}
 	if len(e.NearMisses) > 0 {
 		b.WriteByte('\n')

@@ -31,7 +31,7 @@ type Requests struct {
 
 // FinishedRequest shows one request that has ended. Its text is cut (path and query 2,048,
 // user agent 256 bytes) and without secrets, as a Request's. Filters, QueueMs, HandlerMs,
-// WebhooksMs, ConversionMs, ProxyMs and WriteMs are own times that add up to DurationMs; without recording they are empty
+// WebhooksMs, ConversionMs, RulesMs, ProxyMs and WriteMs are own times that add up to DurationMs; without recording they are empty
 // and 0. Source: the contract, GET /admin/v1/requests.
 //
 // Ended is completed, refused (a filter answered), timed-out, client-gone, panicked or cut.
@@ -65,6 +65,7 @@ type FinishedRequest struct {
 	HandlerMs    float64          `json:"handlerMs" doc:"time in the director and the handler, in milliseconds, without what it waited for in others' hands"`
 	WebhooksMs   float64          `json:"webhooksMs" doc:"time in admission webhooks, in milliseconds; of those asked at once, the slowest"`
 	ConversionMs float64          `json:"conversionMs" doc:"time in conversion webhooks, in milliseconds"`
+	RulesMs      float64          `json:"rulesMs" doc:"time in validation rules, admission policies and conditions of webhooks, in milliseconds"`
 	ProxyMs      float64          `json:"proxyMs" doc:"time until an aggregated server's header was there, in milliseconds"`
 	WriteMs      float64          `json:"writeMs" doc:"time in writing to the client, in milliseconds, taken out of the others"`
 	Filters      List[FilterTime] `json:"filters" doc:"filters entered, in order, with their own time"`

@@ -52,7 +52,7 @@ var (
 	requestColumns = columns{
 		"AGE=receivedAt", "LISTENER=listener", "VERB=verb", "RESOURCE=resource", "NAMESPACE=namespace", "USER=user",
 		"STATUS=status", "ENDED=ended", "IN=endedIn", "TOOK=durationMs", "FILTERS=filtersMs", "LONGEST-FILTER=longest",
-		"HANDLER=handlerMs", "WEBHOOKS=webhooksMs", "CONVERSION=conversionMs", "PROXY=proxyMs", "WRITE=writeMs", "OUT=bytesOut", "AUDIT-ID=auditID",
+		"HANDLER=handlerMs", "WEBHOOKS=webhooksMs", "CONVERSION=conversionMs", "RULES=rulesMs", "PROXY=proxyMs", "WRITE=writeMs", "OUT=bytesOut", "AUDIT-ID=auditID",
 	}
 	eventColumns = columns{
 		"SINCE-START=sinceStartMs", "PHASE=phase", "KIND=kind", "NAME=name", "TOOK=durationMs", "DETAIL=detail", "ERROR=error",

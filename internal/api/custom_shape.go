@@ -58,6 +58,14 @@ func (s *customShape) schema() *schema.Schema {
 	return s.compiled
 }
 
+// Rules returns the validation rules of a custom resource, each behind its place, at most as many as given; none for a built-in one.
+func (r *Resource) Rules(most int) []string {
+	if s, ok := r.shape.(*customShape); ok {
+		return s.schema().Rules(most)
+	}
+	return nil
+}
+
 // SetDefaults fills in what is missing, by the schema.
 func (s *customShape) SetDefaults(obj map[string]any) { s.schema().SetDefaults(obj) }
 

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"strconv"
 	"strings"
+	"time"
 
 	"apichain/internal/allocator"
 	"apichain/internal/field"
@@ -372,8 +373,10 @@ func (w *write) check() error {
 	} else {
 		errs = w.metadataUpdateErrors(w.next, w.was, errs)
 	}
-	if s, ok := w.shape.(*customShape); ok {
+	if s, ok := w.shape.(*customShape); ok && s.schema().HasRules() {
+		begun := time.Now()
 		errs = s.schema().CheckRules(w.next, w.was, errs, w.req.Context().Done(), func(text string) { w.scope.Warn("", text) })
+		w.scope.Spend(request.InRules, time.Since(begun))
 	}
 	if len(errs) > 0 {
 		group := w.Group

@@ -279,9 +279,16 @@ func (v Value) Tree() (any, error) {
 	return nil, fmt.Errorf("a value of type %s has no tree", v.Type().TypeName())
 }
 
+// mostItems is how many items a list may have that becomes a tree.
+const mostItems = 1 << 20
+
 // containerTree returns the tree of what an expression has put together.
 func (v Value) containerTree() (any, error) {
 	var err error
+	// Two lists may be added to one of any size for the price of one.
+	if n := v.Len(); n > mostItems {
+		return nil, fmt.Errorf("a value of %d items is too large", n)
+	}
 	if v.kind == List {
 		list := make([]any, 0, v.Len())
 		v.Entries(func(_, item Value) bool {

@@ -146,7 +146,8 @@ func sorted[T any](all map[Labels]*T, write func(l Labels, v *T)) {
 		keys = append(keys, l)
 	}
 	slices.SortFunc(keys, func(a, b Labels) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Operation, b.Operation))
+		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Type, b.Type),
+			cmp.Compare(a.Operation, b.Operation))
 	})
 	for _, l := range keys {
 		write(l, all[l])
@@ -168,5 +169,6 @@ func (n *Counts) WriteMetrics(e *metrics.Writer) {
 		})
 	}
 	counters("apiserver_admission_match_condition_evaluation_errors_total", "Conditions that could not be evaluated.", n.errs)
-	counters("apiserver_admission_match_condition_exclusions_total", "Webhooks that were not asked because a condition does not hold.", n.exclusions)
+	counters("apiserver_admission_match_condition_exclusions_total", "Webhooks that were not asked because a condition does not hold.",
+		n.exclusions)
 }

@@ -144,3 +144,14 @@ func (r *asked) Field(name string) (cel.Value, bool) {
 	}
 	return cel.Of(v, nil), true
 }
+
+// ByHand returns what an expression of a policy is compiled against, with all that any may name, and the values of its variables for an
+// input, whose Request may be nil. There are no variables of a policy.
+func ByHand(in *Input) (*cel.Env, []cel.Value) {
+	u := NewUnit(false)
+	if in.Request == nil {
+		in.Request = func() map[string]any { return map[string]any{} }
+	}
+	r := u.Run(context.Background(), in)
+	return u.env(Declared{Params: true, Authorizer: true, Patches: true}, false), r.values[:]
+}

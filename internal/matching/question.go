@@ -71,7 +71,8 @@ func (q *Question) Changed(obj map[string]any) { q.Object, q.said, q.saidOf = ob
 // RulesOut reports whether one of two selectors, of the object and of the namespace, was tried before and does not select. That it was
 // not says nothing.
 func (q *Question) RulesOut(object, namespace int32) bool {
-	return object >= 0 && q.said != nil && q.said[object] == unselected || namespace >= 0 && q.saidOf != nil && q.saidOf[namespace] == unselected
+	return object >= 0 && q.said != nil && q.said[object] == unselected ||
+		namespace >= 0 && q.saidOf != nil && q.saidOf[namespace] == unselected
 }
 
 // ObjectMatches reports whether a selector selects the labels of the object, those that it is to have or those that it had. Below 0

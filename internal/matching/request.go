@@ -1,11 +1,13 @@
 package matching
 
 import (
+	"maps"
 	"sync"
 
 	"apichain/internal/api"
 	"apichain/internal/expression"
 	"apichain/internal/request"
+	"apichain/internal/tree"
 )
 
 // Request returns what the review of a form says beside the objects, as a tree: it is what request is in expressions. resource is
@@ -42,10 +44,31 @@ func (q *Question) Request(f *Form, resource *api.Resource) map[string]any {
 
 // Input returns what expressions see of a form, but for the Namespace and parameters. resource is the one that request.resource names.
 func (q *Question) Input(f *Form, resource *api.Resource, a *expression.Authority) *expression.Input {
-	in := &expression.Input{Object: f.Object, Old: f.Old, Request: sync.OnceValue(func() map[string]any { return q.Request(f, resource) })}
+	in := &expression.Input{
+		Object: unrolled(f.Object), Old: unrolled(f.Old), Request: sync.OnceValue(func() map[string]any { return q.Request(f, resource) }),
+	}
 	in.Authorizer, in.Resource = a.Values(q.Resource.Group, q.Resource.Plural, q.Subresource, q.Within, q.Name)
 	return in
 }
+
+// unrolled returns an object whose owners are read at most once, however often an expression looks at them: they may be long, and stand
+// in trees as text.
+func unrolled(obj map[string]any) map[string]any {
+	m := tree.Object(obj, "metadata")
+	owners, ok := m["managedFields"].(tree.Raw)
+	if !ok {
+		return obj
+	}
+	obj, m = maps.Clone(obj), maps.Clone(m)
+	obj["metadata"], m["managedFields"] = m, rolled{sync.OnceValue(owners.Expand)}
+	return obj
+}
+
+// rolled is a value of a tree that is read when it is first looked at.
+type rolled struct{ read func() any }
+
+// Expand returns it.
+func (r rolled) Expand() any { return r.read() }
 
 // UserInfo returns who asks, without what is empty.
 func UserInfo(a *api.Admission) map[string]any { return api.UserInfo(User(a)) }

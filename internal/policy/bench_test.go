@@ -11,11 +11,14 @@ import (
 	"apichain/internal/tree"
 )
 
-// policyObject returns a policy of some rules, with more of its spec.
-func policyObject(name, rules, spec string) map[string]any {
-	obj := apitest.PolicyOf(name, rules, spec)
-	tree.Set(obj, "u-"+name, "metadata", "uid")
-	return obj
+// keep puts an object into the store past all checks, as another server could.
+func (s *judged) keep(tb testing.TB, bucket, key string, obj map[string]any) {
+	tb.Helper()
+	tree.Set(obj, "u-"+key, "metadata", "uid")
+	draft := store.Encode(obj, nil)
+	if _, err := s.Store.Commit(context.Background(), store.Change{Bucket: s.Store.Bucket(bucket), Key: key, Next: &draft}); err != nil {
+		tb.Fatal(err)
+	}
 }
 
 // fill puts n policies with a binding each into the store past all checks, and follows them once.
@@ -23,14 +26,8 @@ func (s *judged) fill(tb testing.TB, n int, rules, spec, binding string) {
 	tb.Helper()
 	for i := range n {
 		name := fmt.Sprintf("p%05d", i)
-		b := apitest.BindingOf(name, name, binding)
-		tree.Set(b, "u-"+name, "metadata", "uid")
-		for bucket, obj := range map[string]map[string]any{buckets[api.Validating][0]: policyObject(name, rules, spec), buckets[api.Validating][1]: b} {
-			draft := store.Encode(obj, nil)
-			if _, err := s.Store.Commit(context.Background(), store.Change{Bucket: s.Store.Bucket(bucket), Key: name, Next: &draft}); err != nil {
-				tb.Fatal(err)
-			}
-		}
+		s.keep(tb, buckets[api.Validating][0], name, apitest.PolicyOf(name, rules, spec))
+		s.keep(tb, buckets[api.Validating][1], name, apitest.BindingOf(name, name, binding))
 	}
 	s.p.Follow()
 }

@@ -12,7 +12,15 @@ import (
 	"apichain/internal/tree"
 )
 
-// evaluation is a validating policy with one binding and one object of parameters.
+// What one policy says of one question. Its lists of expressions are evaluated one after another, each with variables of its own, and what
+// they cost counts as upstream counts it:
+//
+//	conditions     2,500,000 together; one that is false ends the matter
+//	validations    10,000,000 together with the messages, which upstream evaluates all: here those that are wanted, unless the others
+//	               could spend what is left, by which upstream refuses even what passes
+//	annotations    10,000,000 of their own
+
+// evaluation is a policy with one binding and one object of parameters.
 type evaluation struct {
 	*question
 	*policy

@@ -71,7 +71,8 @@ func (c *counts) write(e *metrics.Writer, prefix, what string) {
 		all = append(all, l)
 	}
 	slices.SortFunc(all, func(a, b labels) int {
-		return cmp.Or(cmp.Compare(a.policy, b.policy), cmp.Compare(a.binding, b.binding), cmp.Compare(a.action, b.action), cmp.Compare(a.errorType, b.errorType))
+		return cmp.Or(cmp.Compare(a.policy, b.policy), cmp.Compare(a.binding, b.binding), cmp.Compare(a.action, b.action),
+			cmp.Compare(a.errorType, b.errorType))
 	})
 	e.Family(prefix+"_check_total", "counter", what+", by what was done about them.")
 	for _, l := range all {

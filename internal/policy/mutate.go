@@ -11,6 +11,7 @@ import (
 	"apichain/internal/expression"
 	"apichain/internal/field"
 	"apichain/internal/matching"
+	"apichain/internal/request"
 	"apichain/internal/status"
 	"apichain/internal/tree"
 )
@@ -200,6 +201,8 @@ func (m *mutator) invoke(ctx context.Context, i *invocation, again bool) error {
 	if err := m.move(ctx, i.into); err != nil {
 		return err
 	}
+	start := time.Now()
+	defer func() { m.Scope.Spend(request.InRules, time.Since(start)) }()
 	e := evaluation{m.question, i.policy, i.program(), m.form, i.param}
 	if matches, err := e.matches(ctx); err != nil {
 		m.fail(i.policy, i.binding, err, "Invalid")

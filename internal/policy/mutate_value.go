@@ -381,7 +381,7 @@ type typeNames struct {
 	seen int
 }
 
-// mostSeen2 bounds how many values are looked at, and mostTypeErrors how many are told.
+// mostLooked bounds how many values are looked at, and mostTypeErrors how many are told.
 const (
 	mostLooked     = 1 << 20
 	mostTypeErrors = 100

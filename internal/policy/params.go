@@ -138,6 +138,13 @@ func (s *objects) of(ctx context.Context, r *api.Resource, o *store.Object) (map
 	if err != nil {
 		return nil, err
 	}
+	// Owners are read once, and of a Namespace expressions see none (upstream).
+	if m := tree.Object(obj, "metadata"); m != nil {
+		m["managedFields"] = tree.Expand(m["managedFields"])
+		if r.Group == "" && r.Plural == "namespaces" || m["managedFields"] == nil {
+			delete(m, "managedFields")
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.all == nil || len(s.all) >= mostSeen {

@@ -168,7 +168,8 @@ func newBinding(o *store.Object) *binding {
 // newConstraints reads constraints, nil for those of a binding that has none.
 func newConstraints(obj map[string]any) (c constraints) {
 	exact := tree.Text(obj, "matchPolicy") != "Equivalent"
-	c.rules, c.excluded = matching.NewRules(tree.List(obj, "resourceRules"), exact), matching.NewRules(tree.List(obj, "excludeResourceRules"), exact)
+	c.rules = matching.NewRules(tree.List(obj, "resourceRules"), exact)
+	c.excluded = matching.NewRules(tree.List(obj, "excludeResourceRules"), exact)
 	c.selects[0], _ = selector.FromObject(tree.Object(obj, "namespaceSelector"))
 	c.selects[1], _ = selector.FromObject(tree.Object(obj, "objectSelector"))
 	return c

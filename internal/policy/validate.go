@@ -11,6 +11,7 @@ import (
 	"apichain/internal/cel"
 	"apichain/internal/expression"
 	"apichain/internal/field"
+	"apichain/internal/request"
 	"apichain/internal/status"
 	"apichain/internal/tree"
 )
@@ -146,7 +147,9 @@ func (v *verdict) judge(ctx context.Context, x *planned) error {
 
 // evaluate evaluates a policy with a binding and one object of parameters.
 func (v *verdict) evaluate(ctx context.Context, b *binding, e *evaluation, notes *annotations) {
+	begun := time.Now()
 	decisions := e.judge(ctx, notes)
+	v.Scope.Spend(request.InRules, time.Since(begun))
 	for i := range decisions {
 		v.decide(e.policy, b, &decisions[i])
 	}

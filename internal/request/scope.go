@@ -35,6 +35,8 @@ const (
 	InWebhooks Part = iota
 	// InConversion is the time in conversion webhooks.
 	InConversion
+	// InRules is the time in what the server evaluates for others: validation rules of definitions, policies, conditions of webhooks.
+	InRules
 	// InProxy is the time until the header of an aggregated server's answer is there.
 	InProxy
 	// Parts is how many there are.

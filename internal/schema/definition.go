@@ -94,8 +94,11 @@ func StoredVersions(crd map[string]any) []any {
 // CheckCRD returns what is wrong with a CRD that has its defaults, in upstream's words and order.
 // old is the CRD that it replaces, nil on create; both are only read. metadata is checked only for
 // what a CRD adds to the rules of all objects. The number of errors is bounded.
-func CheckCRD(crd, old map[string]any) []field.Error {
-	c := crdCheck{spec: tree.Object(crd, "spec"), old: tree.Object(old, "spec")}
+func CheckCRD(crd, old map[string]any) []field.Error { return checkCRD(crd, old, nil) }
+
+// checkCRD is CheckCRD, and tells note of each rule, unless that is nil.
+func checkCRD(crd, old map[string]any, note func(*field.Path, *compiledRule, uint64)) []field.Error {
+	c := crdCheck{spec: tree.Object(crd, "spec"), old: tree.Object(old, "spec"), note: note}
 	c.hoist()
 	if old == nil {
 		// An update cannot change the name; all of its parts are compared by unchanged.
@@ -147,6 +150,8 @@ type crdCheck struct {
 	// hoisted has the parts that are the same in all versions. They are compared once, which is not
 	// cheap: there may be many versions with large schemas.
 	hoisted map[string]bool
+	// note is told of each rule, unless it is nil.
+	note func(*field.Path, *compiledRule, uint64)
 }
 
 // hoist compares the parts of the versions. A part that no version has is the same in all.

@@ -38,14 +38,22 @@ func (s *Schema) HasRules() bool { return s.root.ruled }
 // (upstream), it says so in their place. warn gets what rules have against parts that are as they were. A rule that runs when done
 // is closed ends with an error; nil is never.
 func (s *Schema) CheckRules(obj, old map[string]any, errs []field.Error, done <-chan struct{}, warn func(string)) []field.Error {
+	return s.checkRules(obj, old, errs, done, warn, nil)
+}
+
+// checkRules is CheckRules, and tells note what each rule says, unless that is nil.
+func (s *Schema) checkRules(
+	obj, old map[string]any, errs []field.Error, done <-chan struct{}, warn func(string), note func(*field.Path, *compiledRule, cel.Value, uint64),
+) []field.Error {
 	if !s.root.ruled {
 		return errs
 	}
 	if slices.ContainsFunc(errs, func(e field.Error) bool { return slices.Contains(blockingReasons, e.Reason) }) {
-		const unchecked = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation"
+		const unchecked = "some validation rules were not checked because the object was invalid; " +
+			"correct the existing errors to complete validation"
 		return append(errs, field.Invalid(field.None, nil, unchecked))
 	}
-	c := ruleCheck{budget: ruleBudget, call: ruleCallCost, left: schemaMaxSteps, done: done, warn: warn}
+	c := ruleCheck{budget: ruleBudget, call: ruleCallCost, left: schemaMaxSteps, done: done, warn: warn, note: note}
 	var was any
 	var at *unchangedPart
 	if old != nil {
@@ -69,6 +77,7 @@ type ruleCheck struct {
 	left   int // steps of comparisons
 	done   <-chan struct{}
 	warn   func(string)
+	note   func(p *field.Path, r *compiledRule, said cel.Value, cost uint64) // nil for nobody
 	// vars are self and oldSelf of the rule that is asked.
 	vars [2]cel.Value
 }
@@ -198,11 +207,12 @@ func (c *ruleCheck) rules(n *ruleNode, p *field.Path, v, old any, part, outer *u
 			continue
 		}
 		c.setOld(n, r, old)
-		if c.ask(n, r, p) {
-			continue
-		}
+		settled := c.ask(n, r, p)
 		if c.budget < 0 {
 			return
+		}
+		if settled {
+			continue
 		}
 		e, ok := c.broken(n, r, p, v)
 		tolerated := part
@@ -255,6 +265,9 @@ func (n *schemaNode) typeText() string {
 // added.
 func (c *ruleCheck) ask(n *ruleNode, r *compiledRule, p *field.Path) (settled bool) {
 	result, cost := r.program.Eval(c.vars[:], cel.Limit{Cost: c.call, Done: c.done})
+	if c.note != nil {
+		c.note(p, r, result, cost)
+	}
 	if c.budget -= int64(min(cost, ruleBudget+1)); c.budget < 0 {
 		c.refuse(n, p, outOfBudget)
 		return true
@@ -318,7 +331,8 @@ func (c *ruleCheck) say(r *compiledRule) (text, failure string) {
 		return "", "messageExpression evaluation failed due to running out of cost budget, no further validation rules will be run"
 	}
 	if errors.Is(result.Err(), cel.ErrBudget) {
-		return "", "no further validation rules will be run due to call cost exceeds limit for messageExpression: " + strconv.Quote(r.messageExpression)
+		const exceeded = "no further validation rules will be run due to call cost exceeds limit for messageExpression: "
+		return "", exceeded + strconv.Quote(r.messageExpression)
 	}
 	c.budget -= int64(cost)
 	text = strings.TrimSpace(result.Str())

@@ -40,6 +40,8 @@ type rulesCheck struct {
 	stored func(text string, message bool) bool
 	// unchanged reports whether the schema is as it was.
 	unchanged func() bool
+	// note, if it is not nil, is told of each rule and how often it may be asked in one object.
+	note func(at *field.Path, r *compiledRule, times uint64)
 
 	total     uint64
 	expensive []expensiveRule // the most expensive first
@@ -140,6 +142,9 @@ func (c *rulesCheck) check(p *field.Path, place *rulePlace, given []any, uncorre
 	}
 	for i := range place.node.rules.validations {
 		r, at := place.compile(&place.node.rules.validations[i], c.stored), p.Index(i)
+		if c.note != nil {
+			c.note(at, &r, times)
+		}
 		c.cost(at.Child("rule"), "estimated rule cost", timesOrMost(r.cost, times))
 		if r.failure != "" {
 			c.add(field.Invalid(at.Child("rule").String(), shownRule(given[i]), r.failure))
@@ -153,7 +158,8 @@ func (c *rulesCheck) check(p *field.Path, place *rulePlace, given []any, uncorre
 		optional := tree.At(given[i], "optionalOldSelf")
 		switch {
 		case r.usesOld && uncorrelated != nil:
-			c.invalid(at.Child("rule"), r.rule.rule, "oldSelf cannot be used on the uncorrelatable portion of the schema within "+uncorrelated.String())
+			detail := "oldSelf cannot be used on the uncorrelatable portion of the schema within " + uncorrelated.String()
+			c.invalid(at.Child("rule"), r.rule.rule, detail)
 		case !r.usesOld && optional != nil:
 			c.invalid(at.Child("optionalOldSelf"), optional, "may not be set if oldSelf is not used in rule")
 		}

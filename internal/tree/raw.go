@@ -22,6 +22,9 @@ func Expand(v any) any {
 	return v
 }
 
+// Expand returns what r stands for, each time anew.
+func (r Raw) Expand() any { return Expand(r) }
+
 // ParseJSONObjectAround is ParseJSONObject for a text of which the bytes from to to are one value: that becomes a Raw and is not
 // looked at. With to 0 there is no such value. Repeated keys are not told: it is for texts that were written here.
 func ParseJSONObjectAround(data []byte, from, to int) (map[string]any, error) {

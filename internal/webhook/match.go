@@ -68,7 +68,8 @@ func (q *question) holds(ctx context.Context, h *hook, f *form, phase string) (b
 		q.w.config.Counts.Excluded(labels)
 		return false, nil
 	}
-	q.w.config.Log.Warn("conditions of a webhook cannot be evaluated, failing closed", "webhook", h.name, "configuration", h.configuration, "err", err)
+	q.w.config.Log.Warn("conditions of a webhook cannot be evaluated, failing closed", "webhook", h.name,
+		"configuration", h.configuration, "err", err)
 	return false, status.Forbidden(q.Resource.Group, q.Resource.Plural, q.Name, err.Error())
 }
 
