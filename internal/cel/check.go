@@ -10,22 +10,35 @@ import (
 // The checker goes through an expression once, from its leaves to its root, and writes down a type for each node and what each name
 // and call stands for. An error does not end it: the node gets the type !error!, which agrees with everything, so that one mistake
 // is reported once, and all mistakes of an expression together. What is reported, where, and in which order is cel-go's.
+//
+// A type is known from below: a literal has one, a variable has a declared one, a call has that of the overload that its arguments fit,
+// and a list has what its items have in common. Only two things come from elsewhere. The type of [] is a list of something that the
+// rest of the expression may tell: a type variable, which unification binds (see bindings). And a name with dots may be a variable of
+// that name, or the field of one, or a function: which it is depends on what the Env declares, so that the checker decides, and
+// rewrites the node, and those who come later need not ask again.
+//
+// What upstream does in an order that can be seen (in the texts of faults, in the numbers of type variables, in costs) is done in the
+// same order here, even where another would be more natural.
 
-// checker is the state of one Check.
+// checker is the state of one Check. It belongs to one goroutine, and what it makes is handed out only when it is done.
 type checker struct {
-	bindings
-	env    *Env
-	ast    *syntax.AST
+	bindings // what type variables stand for
+
+	env *Env
+	ast *syntax.AST
+	// types and refs are by the ID of a node and become those of the Checked. A type may hold variables until run is done.
 	types  []*Type
 	refs   []*Ref
 	locals []local // variables of comprehensions, the innermost last
 	faults syntax.Faults
 
-	arguments  []*Type // a stack of the types of arguments: see overload
+	// arguments and candidates are memory that calls use one after the other, the former as a stack, since calls have calls as
+	// arguments: see overload.
+	arguments  []*Type
 	candidates []*Overload
 }
 
-// local is a variable of a comprehension.
+// local is a variable of a comprehension. All uses of it have one Ref.
 type local struct {
 	ref *Ref
 	typ *Type
@@ -34,6 +47,7 @@ type local struct {
 // run checks everything, and then resolves the types that were variables when they were written down.
 func (c *checker) run() (*Checked, error) {
 	c.check(c.ast.Root)
+	// Of an expression that was given up nothing is known: what was found so far would be half of the truth.
 	if c.steps > mostSteps {
 		c.faults.List, c.faults.More = nil, 0
 		c.large(c.ast.Root.ID)
@@ -53,6 +67,7 @@ func (c *checker) run() (*Checked, error) {
 		}
 		c.types[i] = c.resolve(t, true)
 	}
+	// Validators come last: they rely on types that are right.
 	checked := &Checked{AST: c.ast, Types: c.types, Refs: c.refs, env: c.env}
 	if c.validate(checked); len(c.faults.List) > 0 {
 		return nil, &c.faults
@@ -65,11 +80,13 @@ func (c *checker) fault(id int32, format string, args ...any) {
 	c.faults.AddAt(c.ast.Offsets[id], fmt.Sprintf(format, args...))
 }
 
+// undeclared reports a name that stands for nothing. There are no containers here, which would be a prefix for names.
 func (c *checker) undeclared(id int32, name string) {
 	c.fault(id, "undeclared reference to '%s' (in container '')", name)
 	c.types[id] = ErrorType
 }
 
+// mismatch reports a node that has to be of another type.
 func (c *checker) mismatch(e *syntax.Expr, expected, found *Type) {
 	c.fault(e.ID, "expected type '%s' but found '%s'", expected, found)
 }
@@ -88,13 +105,15 @@ func (c *checker) set(e *syntax.Expr, t *Type) {
 	c.types[e.ID] = t
 }
 
+// large reports a type that is too large, and forgets it. Upstream has no such bound, nor such a text: it would go on for hours.
 func (c *checker) large(id int32) {
 	c.fault(id, "type of the expression is too large")
 	c.types[id] = ErrorType
 }
 
-// check finds the type of e and of everything below it.
+// check finds the type of e and of everything below it. How deep it calls itself is bounded by the parser.
 func (c *checker) check(e *syntax.Expr) {
+	// Once the types have become too much work, the rest of the expression is passed by.
 	if c.steps > mostSteps {
 		c.types[e.ID] = ErrorType
 		return
@@ -155,7 +174,8 @@ func (c *checker) identifier(name string) (*Type, *Ref) {
 	return c.global(global)
 }
 
-// local returns the type of a variable of a comprehension, nil where there is none.
+// local returns the type of a variable of a comprehension, nil where there is none. The innermost of a name is meant, and it hides
+// whatever the Env has by that name.
 func (c *checker) local(name string) (*Type, *Ref) {
 	for i := len(c.locals) - 1; i >= 0; i-- {
 		if l := c.locals[i]; l.ref.Name == name {
@@ -165,12 +185,13 @@ func (c *checker) local(name string) (*Type, *Ref) {
 	return nil, nil
 }
 
-// declare adds a variable of a comprehension.
+// declare adds a variable of a comprehension, which is known until the caller shortens locals again.
 func (c *checker) declare(name string, t *Type) {
 	c.locals = append(c.locals, local{&Ref{Name: name, Slot: -1}, t})
 }
 
-// global returns the type of a variable, or of the name of a type, or of another constant.
+// global returns what the Env knows by a name, nil where it knows nothing: a variable first, then a constant of a library, which most
+// often is the name of a type, and last a message, whose name is a value too, that of its type.
 func (c *checker) global(name string) (*Type, *Ref) {
 	if t, slot, ok := c.env.variable(name); ok {
 		return t, &Ref{Name: name, Slot: slot}
@@ -186,6 +207,7 @@ func (c *checker) global(name string) (*Type, *Ref) {
 		v := TypeValue(t)
 		return TypeOf(t), &Ref{Name: name, Slot: -1, Constant: &v}
 	}
+	// The only enum of the messages that everybody knows.
 	if name == "google.protobuf.NullValue.NULL_VALUE" {
 		v := IntOf(0)
 		return IntType, &Ref{Name: name, Slot: -1, Constant: &v}
@@ -193,13 +215,15 @@ func (c *checker) global(name string) (*Type, *Ref) {
 	return nil, nil
 }
 
-// name makes e the identifier that it stands for.
+// name makes e the identifier that it stands for: of the select a.b, if there is a variable a.b, nothing but that name is left.
 func (c *checker) name(e *syntax.Expr, t *Type, ref *Ref) {
 	e.Kind, e.Name, e.Operand = syntax.Ident, ref.Name, nil
 	c.types[e.ID], c.refs[e.ID] = t, ref
 }
 
-// selection checks a.b.c, which is a field, or a variable of the name a.b.c: the longest name that is one wins.
+// selection checks a.b.c, which is a field, or a variable of the name a.b.c: the longest name that is one wins, and since the select
+// that stands highest in the tree is the longest, it is asked first. A variable of a comprehension has no dots, so that a name that
+// begins with one can only be its field.
 func (c *checker) selection(e *syntax.Expr) {
 	if name, first, ok := qualified(e); ok && !e.Test {
 		if known, _ := c.local(first); known == nil {
@@ -209,6 +233,7 @@ func (c *checker) selection(e *syntax.Expr) {
 			}
 		}
 	}
+	// has(a.b) looks for the field as a.b does, and faults as that does, but is a bool.
 	t := c.field(e.ID, e.Operand, e.Name, false)
 	if e.Test {
 		t = BoolType
@@ -219,6 +244,7 @@ func (c *checker) selection(e *syntax.Expr) {
 // qualified returns the name that selects of selects of an identifier spell, without a leading dot, and the identifier as it is
 // written. What has() tests is no name.
 func qualified(e *syntax.Expr) (name, first string, ok bool) {
+	// Down to the identifier, to know how many names there are.
 	parts := 1
 	for x := e; ; x = x.Operand {
 		switch {
@@ -235,6 +261,7 @@ func qualified(e *syntax.Expr) (name, first string, ok bool) {
 		}
 		break
 	}
+	// Once more, to put them down from the last to the first.
 	names := make([]string, parts)
 	for x := e; parts > 0; x = x.Operand {
 		parts--
@@ -243,7 +270,8 @@ func qualified(e *syntax.Expr) (name, first string, ok bool) {
 	return strings.TrimPrefix(strings.Join(names, "."), "."), first, true
 }
 
-// field checks operand and returns the type of its field; of an optional operand, or of operand.?name, it is an optional.
+// field checks operand and returns the type of its field; of an optional operand, or of operand.?name, it is an optional. A map has
+// all fields, and what can be anything too; nothing else but messages has any.
 func (c *checker) field(id int32, operand *syntax.Expr, name string, optional bool) *Type {
 	c.check(operand)
 	target, wasOptional := c.resolve(c.types[operand.ID], false).inner()
@@ -271,7 +299,8 @@ func (c *checker) field(id int32, operand *syntax.Expr, name string, optional bo
 	return result
 }
 
-// fieldOf returns the type of a field of a message; nil, and a fault, where there is none.
+// fieldOf returns the type of a field of a message; nil, and a fault, where there is none. A message without Fields is a value of a
+// library, and upstream is surprised to be asked for its fields.
 func (c *checker) fieldOf(id int32, message *Type, name string) *Type {
 	if f := message.fieldNamed(name); f != nil {
 		return f.Type
@@ -300,13 +329,15 @@ func (c *checker) list(e *syntax.Expr) {
 		}
 		items = c.join(items, t)
 	}
+	// The items of [] may be anything, and what the expression does with the list may tell what.
 	if items == nil {
 		items = c.fresh()
 	}
 	c.set(e, ListOf(items))
 }
 
-// mapping checks {a: b, ?c: d}.
+// mapping checks {a: b, ?c: d}: keys have a type in common, or are dyn, and so do values. Which types make good keys is a question
+// that only the evaluator asks.
 func (c *checker) mapping(e *syntax.Expr) {
 	var keys, values *Type
 	for _, entry := range e.Entries {
@@ -326,7 +357,7 @@ func (c *checker) mapping(e *syntax.Expr) {
 	c.set(e, MapOf(keys, values))
 }
 
-// unwrapped returns the type that an optional item has if it is there.
+// unwrapped returns the type that an optional item has if it is there. An item that is marked as optional has to be one, or dyn.
 func (c *checker) unwrapped(e *syntax.Expr, t *Type) *Type {
 	t, ok := t.inner()
 	if !ok && !t.dynamic() {
@@ -352,6 +383,8 @@ func (c *checker) comprehension(e *syntax.Expr) {
 	f := e.Fold
 	c.check(f.Range)
 	c.check(f.Init)
+	// What the range is by now decides what the variables are; the accumulator is what it begins as, and may still be free, as the
+	// list that map() begins with.
 	over := c.resolve(c.types[f.Range.ID], false)
 	accumulator := c.types[f.Init.ID]
 	scope := len(c.locals)
@@ -368,6 +401,7 @@ func (c *checker) comprehension(e *syntax.Expr) {
 	case Map:
 		first, second = over.Params[0], over.Params[1]
 	case Dyn, Error, Param:
+		// A free variable is dyn from now on, so that nobody takes it for something else later.
 		c.agree(DynType, over)
 		first, second = DynType, DynType
 	default:
@@ -377,6 +411,8 @@ func (c *checker) comprehension(e *syntax.Expr) {
 	if f.Var2 != "" {
 		c.declare(f.Var2, second)
 	}
+	// A step has to give what the accumulator is: this is where the items of a map() get their type, and where the predicate of an
+	// all() that is no bool is found.
 	c.check(f.Condition)
 	c.expect(f.Condition, BoolType)
 	c.check(f.Step)

@@ -11,7 +11,8 @@ import (
 // sees. Overloads are tried in the order in which libraries have declared them, and what one has bound stays bound for the next, as
 // upstream has it: the type of a call, and texts of faults, depend on that.
 
-// call checks a call: of a function, of a member of what is on the left of the dot, or of a function whose name has dots.
+// call checks a call: f(x) of a function, a.f(x) of a member of a, or of a function whose name is a.f, which goes first. A function
+// that nobody has declared is reported at the call, after everything that is wrong with its arguments and its receiver.
 func (c *checker) call(e *syntax.Expr) {
 	if e.Name == "_?._" {
 		c.optionalSelect(e)
@@ -54,6 +55,7 @@ func (c *checker) optionalSelect(e *syntax.Expr) {
 // overload finds which overloads of f the arguments agree with. All of them are kept, since an argument may be dyn; the type of the
 // call is that of the first, or dyn if another has a different one.
 func (c *checker) overload(e *syntax.Expr, f *Function) {
+	// The types of receiver and arguments go on top of those of the calls that this one is an argument of.
 	base := len(c.arguments)
 	defer func() { c.arguments = c.arguments[:base] }()
 	member := e.Operand != nil
@@ -65,10 +67,12 @@ func (c *checker) overload(e *syntax.Expr, f *Function) {
 	}
 	arguments := c.arguments[base:len(c.arguments):len(c.arguments)]
 
+	// Of && and || each side is judged by itself, so that a fault names it.
 	if f.Name == "_&&_" || f.Name == "_||_" {
 		c.logic(e, f, arguments)
 		return
 	}
+	// Each overload of the same style that fits is kept. What its parameters were bound to stays bound, whether or not another fits.
 	var result *Type
 	c.candidates = c.candidates[:0]
 	last := 0
@@ -89,6 +93,7 @@ func (c *checker) overload(e *syntax.Expr, f *Function) {
 			result = DynType
 		}
 	}
+	// Of the arguments' types the text shows what is known by now, and dyn for what is free.
 	if result == nil {
 		for i, t := range arguments {
 			arguments[i] = c.resolve(t, true)
@@ -97,6 +102,7 @@ func (c *checker) overload(e *syntax.Expr, f *Function) {
 		c.types[e.ID] = ErrorType
 		return
 	}
+	// Most calls fit one overload, for which there is a Ref already.
 	c.set(e, result)
 	c.refs[e.ID] = &f.refs[last]
 	if len(c.candidates) > 1 {
@@ -104,7 +110,8 @@ func (c *checker) overload(e *syntax.Expr, f *Function) {
 	}
 }
 
-// fits returns the result of an overload, and whether the arguments agree with it.
+// fits returns the result of an overload, and whether the arguments agree with it. The result may have variables, which the arguments
+// have bound.
 func (c *checker) fits(o *Overload, arguments []*Type) (*Type, bool) {
 	// Equality of two values of one type is frequent, and needs no variable, only its number.
 	if len(arguments) == 2 && len(o.Args) == 2 && o.Args[0].Kind == Param && o.Args[1] == o.Args[0] && o.Result.Kind == Bool &&
@@ -128,7 +135,8 @@ func (c *checker) logic(e *syntax.Expr, f *Function, arguments []*Type) {
 	c.refs[e.ID] = &f.refs[0]
 }
 
-// instance returns the arguments and the result of an overload with fresh variables in place of its type parameters.
+// instance returns the arguments and the result of an overload with fresh variables in place of its type parameters: the A of one
+// call has nothing to do with that of another. Most overloads have none, and cost nothing.
 func (c *checker) instance(o *Overload) ([]*Type, *Type) {
 	generic := o.Result.generic()
 	for _, a := range o.Args {
@@ -146,7 +154,7 @@ func (c *checker) instance(o *Overload) ([]*Type, *Type) {
 	return arguments, result
 }
 
-// parameters are the type parameters of an overload, with the variables that stand for them.
+// parameters are the type parameters of an overload, of which there are one or two, with the variables that stand for them in one call.
 type parameters []struct {
 	name     string
 	variable *Type

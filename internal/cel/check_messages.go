@@ -10,7 +10,8 @@ import (
 // and those of Protocol Buffers that every CEL knows, which are no objects once they are built: google.protobuf.Int32Value is an int
 // or null, google.protobuf.Struct a map. The latter need a table of names and fields, and nothing else of Protocol Buffers.
 
-// message checks Name{field: value}.
+// message checks Name{field: value}. A message of which nobody knows is reported, and its fields are not looked at; a name that is
+// known but builds nothing, as int, is reported, and its fields are nevertheless checked, for what is wrong within their values.
 func (c *checker) message(e *syntax.Expr) {
 	written := e.Name
 	e.Name = strings.TrimPrefix(written, ".")
@@ -20,6 +21,8 @@ func (c *checker) message(e *syntax.Expr) {
 		return
 	}
 	c.types[e.ID], c.refs[e.ID] = t, &Ref{Name: e.Name, Slot: -1}
+	// Each field is reported at its own place: that there is no such field, or that it has another type. A field that does not exist
+	// takes values of any type.
 	for _, entry := range e.Entries {
 		c.check(entry.Value)
 		want := ErrorType
@@ -39,6 +42,8 @@ func (c *checker) message(e *syntax.Expr) {
 // messageType returns the type that a message has once it is built, and the one that has its fields: google.protobuf.Int32Value
 // becomes an int or null. ok is false where nothing has that name.
 func (c *checker) messageType(e *syntax.Expr) (t, fields *Type, ok bool) {
+	// The name is that of a type that everybody knows, as google.protobuf.Timestamp, or of a message of the Env, or of one of Protocol
+	// Buffers; an Env may not hide the first.
 	none := &Type{Kind: Object, Name: e.Name}
 	if ref := c.env.constants[e.Name]; ref != nil && ref.Constant.kind == TypeKind {
 		t = c.env.kinds[e.Name].Params[0]
@@ -47,6 +52,8 @@ func (c *checker) messageType(e *syntax.Expr) (t, fields *Type, ok bool) {
 	} else if t, _ = wellKnown(e.Name); t == nil {
 		return nil, nil, false
 	}
+	// Several messages build values of one type. Upstream goes by the type, and so finds the fields of another message of that type,
+	// which has the same ones.
 	name := protobufName(t)
 	if t.Kind == Object {
 		name = t.Name
@@ -102,6 +109,25 @@ func protobufName(t *Type) string {
 	return ""
 }
 
+// wellKnownMessages are the messages of google.protobuf: a name, what it is once it is built, - for nothing but itself, and its fields.
+const wellKnownMessages = `Any any type_url=string value=bytes
+BoolValue wrapper(bool) value=bool
+BytesValue wrapper(bytes) value=bytes
+DoubleValue wrapper(double) value=double
+Duration duration seconds=int nanos=int
+Empty -
+FloatValue wrapper(double) value=double
+Int32Value wrapper(int) value=int
+Int64Value wrapper(int) value=int
+ListValue list values=list
+StringValue wrapper(string) value=string
+Struct map fields=map
+Timestamp timestamp seconds=int nanos=int
+UInt32Value wrapper(uint) value=uint
+UInt64Value wrapper(uint) value=uint
+Value dyn null_value=int number_value=double string_value=string bool_value=bool struct_value=map list_value=list
+`
+
 // wellKnown returns the type of values of a message that every Env knows, and its fields as those of an Object. nil is no such
 // message.
 func wellKnown(name string) (t, fields *Type) {
@@ -109,51 +135,40 @@ func wellKnown(name string) (t, fields *Type) {
 	if !ok {
 		return nil, nil
 	}
-	message := func(t *Type, fields map[string]*Field) (*Type, *Type) {
-		m := &Type{Kind: Object, Name: name, Fields: fields}
-		if t == nil {
-			t = m
+	for line := range strings.Lines(wellKnownMessages) {
+		row := strings.Fields(line)
+		if row[0] != short {
+			continue
 		}
-		return t, m
-	}
-	wrapper := func(t *Type) (*Type, *Type) {
-		return message(WrapperOf(t), map[string]*Field{"value": {Type: t, Key: "value"}})
-	}
-	switch short {
-	case "BoolValue":
-		return wrapper(BoolType)
-	case "BytesValue":
-		return wrapper(BytesType)
-	case "DoubleValue", "FloatValue":
-		return wrapper(DoubleType)
-	case "Int32Value", "Int64Value":
-		return wrapper(IntType)
-	case "StringValue":
-		return wrapper(StringType)
-	case "UInt32Value", "UInt64Value":
-		return wrapper(UintType)
-	case "Any":
-		return message(AnyType, map[string]*Field{
-			"type_url": {Type: StringType, Key: "type_url"}, "value": {Type: BytesType, Key: "value"}})
-	case "Duration", "Timestamp":
-		t := DurationType
-		if short == "Timestamp" {
-			t = TimestampType
+		m := &Type{Kind: Object, Name: name, Fields: map[string]*Field{}}
+		for _, field := range row[2:] {
+			key, typ, _ := strings.Cut(field, "=")
+			m.Fields[key] = &Field{Key: key, Type: typeNamed(typ)}
 		}
-		return message(t, map[string]*Field{
-			"seconds": {Type: IntType, Key: "seconds"}, "nanos": {Type: IntType, Key: "nanos"}})
-	case "Empty":
-		return message(nil, map[string]*Field{})
-	case "ListValue":
-		return message(ListOf(DynType), map[string]*Field{"values": {Type: ListOf(DynType), Key: "values"}})
-	case "Struct":
-		return message(MapOf(StringType, DynType), map[string]*Field{"fields": {Type: MapOf(StringType, DynType), Key: "fields"}})
-	case "Value":
-		return message(DynType, map[string]*Field{
-			"null_value": {Type: IntType, Key: "null_value"}, "number_value": {Type: DoubleType, Key: "number_value"},
-			"string_value": {Type: StringType, Key: "string_value"}, "bool_value": {Type: BoolType, Key: "bool_value"},
-			"struct_value": {Type: MapOf(StringType, DynType), Key: "struct_value"},
-			"list_value":   {Type: ListOf(DynType), Key: "list_value"}})
+		// A message is a type of its own, unless it builds values of another.
+		if row[1] == "-" {
+			return m, m
+		}
+		return typeNamed(row[1]), m
 	}
 	return nil, nil
+}
+
+// typeNamed returns the type of a name in wellKnownMessages; lists and maps are those of JSON.
+func typeNamed(name string) *Type {
+	if wrapped, ok := strings.CutPrefix(name, "wrapper("); ok {
+		return WrapperOf(typeNamed(strings.TrimSuffix(wrapped, ")")))
+	}
+	switch name {
+	case "list":
+		return ListOf(DynType)
+	case "map":
+		return MapOf(StringType, DynType)
+	}
+	for _, t := range []*Type{BoolType, IntType, UintType, DoubleType, StringType, BytesType, TimestampType, DurationType, AnyType} {
+		if t.Name == name {
+			return t
+		}
+	}
+	return DynType
 }

@@ -10,6 +10,9 @@ import (
 // variables of its own for them (_var0, _var1 …), and where a variable meets a type it is bound to it for the rest of the
 // expression, so that [] + [1] is a list of int. What is bound is undone if the rest of an overload's arguments do not agree.
 
+// That is all of Hindley and Milner's algorithm that CEL needs: there are no functions as values, and no declarations to generalize. What
+// it adds is dyn, which agrees with everything, and that a variable which met int and then dyn stands for dyn from there on.
+
 // bindings are what the type variables of an expression stand for, by their number: nil as long as a variable is free.
 type bindings struct {
 	of    []*Type
@@ -98,7 +101,7 @@ func (b *bindings) count(t *Type, left *int) {
 	}
 }
 
-// assignable is agree without undoing.
+// assignable is agree without undoing. It is symmetric but for variables, where it matters which of two is bound to the other.
 func (b *bindings) assignable(t1, t2 *Type) bool {
 	if b.weary() {
 		return true
@@ -126,6 +129,8 @@ func (b *bindings) assignable(t1, t2 *Type) bool {
 		return t1.nullable()
 	}
 
+	// Types with parts agree if their parts do; what a type as a value is the type of does not matter; scalars and messages have to
+	// be the same.
 	switch k := t1.plain(); k {
 	case List, Map, Opaque:
 		return t2.Kind == k && t1.Name == t2.Name && b.assignableAll(t1.Params, t2.Params)
@@ -136,6 +141,7 @@ func (b *bindings) assignable(t1, t2 *Type) bool {
 	}
 }
 
+// assignableAll is assignable for the parts of two types, or the arguments of a call.
 func (b *bindings) assignableAll(types1, types2 []*Type) bool {
 	if len(types1) != len(types2) {
 		return false
@@ -154,6 +160,7 @@ func (b *bindings) stand(t, v *Type) (valid, bound bool) {
 	if t.exactly(v) {
 		return true, true
 	}
+	// A free variable becomes t, if t has no part that is that variable.
 	before := b.find(v)
 	if before == nil {
 		if !b.apart(v, t) {
@@ -165,6 +172,7 @@ func (b *bindings) stand(t, v *Type) (valid, bound bool) {
 	if t.plain() == before.plain() && t.exactly(before) {
 		return true, true
 	}
+	// One that was bound has to agree with t, and takes what is more general: after int and dyn it is dyn.
 	if !b.assignable(t, before) {
 		return false, true
 	}
@@ -193,7 +201,8 @@ func (b *bindings) apart(v, within *Type) bool {
 	return true
 }
 
-// resolve returns t with what its variables are bound to; free ones stay, or become dyn.
+// resolve returns t with what its variables are bound to; free ones stay, or become dyn, as at the end, when nothing can bind them any
+// more. A type that has no variables is returned as it is.
 func (b *bindings) resolve(t *Type, dyn bool) *Type {
 	if b.weary() {
 		return t
@@ -272,6 +281,8 @@ func (t *Type) exactly(u *Type) bool { return identical(t, u, true) }
 // Equivalent says whether two types are the same but for the names of type parameters.
 func (t *Type) Equivalent(u *Type) bool { return identical(t, u, false) }
 
+// identical is exactly, or Equivalent if names of parameters do not matter. Bounds of places and fields of messages are not compared:
+// a message is its name.
 func identical(t, u *Type, names bool) bool {
 	if t == u {
 		return true
@@ -306,6 +317,7 @@ func moreGeneral(t, u *Type) *Type {
 	return u
 }
 
+// noMoreSpecific says whether t is as general as u, or more: it has dyn, or a variable, wherever they differ.
 func noMoreSpecific(t, u *Type) bool {
 	if t.dynamic() || t.Kind == Param {
 		return true

@@ -66,10 +66,10 @@ type Env struct {
 // table is what all Envs that come from one NewEnv share.
 type table struct {
 	functions map[string]*Function
-	constants map[string]*Ref
-	kinds     map[string]*Type // of the constants
-	mixed     map[string]bool
-	syntax    syntax.Options
+	constants map[string]*Ref  // what their names stand for
+	kinds     map[string]*Type // their types
+	mixed     map[string]bool  // the functions below which literals may mix types
+	syntax    syntax.Options   // the macros of all libraries
 	options   Options
 }
 
@@ -91,6 +91,7 @@ func NewEnv(o Options) *Env {
 			t.mixed[name] = true
 		}
 	}
+	// When all overloads are known, what a call of one of them stands for can be made once for all expressions.
 	for _, f := range t.functions {
 		f.refs = make([]Ref, len(f.Overloads))
 		for i := range f.Overloads {
@@ -198,7 +199,7 @@ type Checked struct {
 	AST   *syntax.AST
 	Types []*Type // by the ID of a node
 	Refs  []*Ref  // by the ID of a node
-	env   *Env
+	env   *Env    // whose functions its calls are
 }
 
 // Type returns the type of the result.
@@ -216,7 +217,8 @@ func (e *Env) Check(text string) (*Checked, error) {
 	return c.run()
 }
 
-// typeOfConstant returns the type of a constant.
+// typeOfConstant returns the type of a constant. That of the name of a type is type(int), which prints as that, and agrees with all
+// other types of types.
 func typeOfConstant(v Value) *Type {
 	switch v.kind {
 	case TypeKind:

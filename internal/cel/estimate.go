@@ -12,6 +12,10 @@ import (
 // rest is looked up by the path of a value: self.list.all(x, x.name == "") compares a string at self, list, @items, name, and the
 // schema says how long that may be. A size of which nothing is known is anything up to 2^64-1, and so is what depends on it.
 //
+// A comprehension costs what its range costs, and for each item at most what condition and step cost; within it its variables have the
+// path of the range with @items, @keys, @values or @indices behind it. What a list made by a comprehension holds is known by what its
+// step puts into it.
+//
 // Numbers never overflow: they stay at the greatest. What is refused as too expensive depends on each of them, so that everything
 // here, also what looks odd, is as upstream's estimator has it.
 
@@ -34,18 +38,18 @@ func (c *Checked) Estimate() Range {
 	return e.cost(c.AST.Root)
 }
 
-// estimator is the state of one Estimate.
+// estimator is the state of one Estimate. It reads the Checked, and writes to nothing but its own notes.
 type estimator struct {
 	checked *Checked
-	nodes   []sizes // by the ID of a node
-	locals  []measured
+	nodes   []sizes    // by the ID of a node, noted while costs are summed up
+	locals  []measured // variables of comprehensions, the innermost last
 }
 
 // sizes are what is known of a node once its cost is known.
 type sizes struct {
-	path  []string // how it is reached from a variable, nil for what is not
-	size  *Range
-	items *itemSizes
+	path  []string   // how it is reached from a variable, nil for what is not
+	size  *Range     // how many runes, bytes, items or entries it has, nil where nothing was noted
+	items *itemSizes // those of what it holds, nil where nothing is known
 }
 
 // itemSizes are the sizes of the keys, or indices, and of the values of a list or a map.
@@ -62,7 +66,7 @@ func (s *itemSizes) union(o *itemSizes) *itemSizes {
 	return &itemSizes{s.kind, s.key.Union(o.key), s.value.Union(o.value)}
 }
 
-// measured is a variable of a comprehension.
+// measured is a variable of a comprehension with what is known of its values.
 type measured struct {
 	name  string
 	path  []string
@@ -70,6 +74,7 @@ type measured struct {
 	items *itemSizes
 }
 
+// local returns what is known of a variable of a comprehension, nil for a name that is none.
 func (e *estimator) local(name string) *measured {
 	for i := len(e.locals) - 1; i >= 0; i-- {
 		if e.locals[i].name == name {
@@ -104,6 +109,7 @@ func (e *estimator) cost(x *syntax.Expr) Range {
 		}
 		return sum
 	case syntax.Fold:
+		// What cel.bind becomes goes over nothing, never: it has a name for its accumulator that macros of loops have not.
 		if r, c := x.Fold.Range, x.Fold.Condition; r.Kind == syntax.List && len(r.Args) == 0 && c.Kind == syntax.Literal &&
 			c.Value == false && x.Fold.Accumulator != "__result__" {
 			return e.bind(x)
@@ -122,6 +128,7 @@ func (e *estimator) selection(x *syntax.Expr) Range {
 	if x.Test {
 		return sum
 	}
+	// The field of what can be anything costs nothing more.
 	switch e.checked.Types[x.Operand.ID].Kind {
 	case Map, Object, Param:
 		sum = sum.Plus(Exactly(nameCost))
@@ -130,6 +137,7 @@ func (e *estimator) selection(x *syntax.Expr) Range {
 	return sum
 }
 
+// list is [a, b]: what its items cost, and what the list does. The items are of any of their sizes.
 func (e *estimator) list(x *syntax.Expr) Range {
 	var sum Range
 	items := Range{Min: math.MaxUint64}
@@ -144,6 +152,7 @@ func (e *estimator) list(x *syntax.Expr) Range {
 	return sum.Plus(Exactly(listCost))
 }
 
+// mapping is {a: b}, as a list is.
 func (e *estimator) mapping(x *syntax.Expr) Range {
 	var sum Range
 	keys, values := Range{Min: math.MaxUint64}, Range{Min: math.MaxUint64}
@@ -164,6 +173,7 @@ func (e *estimator) comprehension(x *syntax.Expr) Range {
 	f := x.Fold
 	sum := e.cost(f.Range).Plus(e.cost(f.Init))
 	scope := len(e.locals)
+	// Inside, the accumulator is as large as what it begins with, whatever the steps make of it: a list that map() fills is empty.
 	e.assign(f.Accumulator, f.Init)
 	if f.Var2 != "" {
 		e.iterate(f.Var, f.Range, true)
@@ -178,6 +188,7 @@ func (e *estimator) comprehension(x *syntax.Expr) Range {
 	sum = sum.Plus(e.cost(f.Result))
 	e.locals = e.locals[:scope]
 
+	// Behind it, a list or map has as many items as the range, and a scalar the size of the one it began with.
 	count := e.sizeOrUnknown(f.Range)
 	sum = sum.Plus(count.Times(loop))
 	switch f.Init.Kind {
@@ -205,7 +216,7 @@ func (e *estimator) bind(x *syntax.Expr) Range {
 	return sum
 }
 
-// assign declares a variable that is the value of an expression.
+// assign declares a variable that is the value of an expression, with its path and its sizes.
 func (e *estimator) assign(name string, x *syntax.Expr) {
 	path := e.path(x)
 	items := e.items(x)
@@ -241,7 +252,7 @@ func (e *estimator) container(x *syntax.Expr) Kind {
 	return e.checked.Types[x.ID].plain()
 }
 
-// path returns how x is reached.
+// path returns how x is reached, nil where it is made by the expression itself.
 func (e *estimator) path(x *syntax.Expr) []string {
 	if x.Kind == syntax.Ident {
 		if v := e.local(x.Name); v != nil {
@@ -251,6 +262,7 @@ func (e *estimator) path(x *syntax.Expr) []string {
 	return e.nodes[x.ID].path
 }
 
+// items returns what is known of what x holds, nil where nothing is.
 func (e *estimator) items(x *syntax.Expr) *itemSizes {
 	if items := e.nodes[x.ID].items; items != nil {
 		return items
@@ -263,6 +275,7 @@ func (e *estimator) items(x *syntax.Expr) *itemSizes {
 	return nil
 }
 
+// setItems and setSize note what is known, and leave a note alone if nothing is.
 func (e *estimator) setItems(x *syntax.Expr, items *itemSizes) {
 	if items != nil {
 		e.nodes[x.ID].items = items
@@ -275,6 +288,7 @@ func (e *estimator) setSize(x *syntax.Expr, size *Range) {
 	}
 }
 
+// sizeOrUnknown returns how long x may be.
 func (e *estimator) sizeOrUnknown(x *syntax.Expr) Range {
 	if size := e.size(x); size != nil {
 		return *size
@@ -347,6 +361,7 @@ func (e *estimator) declared(path []string) *Range {
 	if origin := e.checked.env.origin; origin != "" && path[0] != origin {
 		return nil
 	}
+	// A step that the type knows nothing of leads nowhere, also if it is one that a value of that type may take.
 	for _, name := range path[1:] {
 		field := t.Fields[name]
 		switch {
@@ -383,9 +398,13 @@ func (e *estimator) node(x *syntax.Expr) *node {
 	return &node{e, x, e.checked.Types[x.ID], e.path(x), e.size(x)}
 }
 
+// Type returns the type that the checker found.
 func (n *node) Type() *Type { return n.typ }
+
+// Known is false where nothing is known of the size.
 func (n *node) Known() bool { return n.size != nil }
 
+// Size returns how long the value may be.
 func (n *node) Size() Range {
 	if n.size != nil {
 		return *n.size
@@ -393,6 +412,7 @@ func (n *node) Size() Range {
 	return UnknownRange()
 }
 
+// Item returns the items of a list as a node, whose path is a copy: nothing appends to that of the list.
 func (n *node) Item() Node {
 	if len(n.typ.Params) == 0 || n.typ.Kind == Wrapper {
 		return nil
@@ -405,6 +425,7 @@ func (n *node) Item() Node {
 	return item
 }
 
+// Literal returns the value of a literal.
 func (n *node) Literal() (any, bool) {
 	if n.expr == nil || n.expr.Kind != syntax.Literal {
 		return nil, false

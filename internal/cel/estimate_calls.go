@@ -19,6 +19,7 @@ func (e *estimator) call(x *syntax.Expr) Range {
 		e.setItems(x, e.items(x.Args[0]))
 		return sum
 	}
+	// Arguments before the receiver, as upstream: the path of one may share its memory with that of the other.
 	c := estimatedCall{estimator: e, expr: x, costs: make([]Range, len(x.Args)), nodes: make([]Node, 0, len(x.Args)+1)}
 	if x.Operand != nil {
 		c.nodes = append(c.nodes, nil)
@@ -33,6 +34,7 @@ func (e *estimator) call(x *syntax.Expr) Range {
 		receiver = e.cost(x.Operand)
 		c.nodes[0] = e.node(x.Operand)
 	}
+	// Of several overloads the cost is anything that one of them may cost, and so is the size of the result.
 	sum := Range{Min: math.MaxUint64}
 	var size *Range
 	for _, o := range e.checked.Refs[x.ID].Overloads {
@@ -57,6 +59,7 @@ func (e *estimator) call(x *syntax.Expr) Range {
 			}
 			e.nodes[x.ID].path = append(e.path(x.Args[0]), step)
 		}
+		// What no overload says, the path of the result may.
 		if size == nil {
 			size = e.size(x)
 		}
@@ -77,6 +80,7 @@ type estimatedCall struct {
 // overload returns the cost of a call of one overload with the arguments, and the size of its result. The rows of libraries say
 // their own; those of the standard library are here, since some need more than sizes.
 func (c *estimatedCall) overload(o *Overload) (Range, *Range) {
+	// The overload's own word goes before that of its function.
 	estimate := o.Estimate
 	if f := c.env().functions[c.expr.Name]; estimate == nil && f != nil {
 		estimate = f.Estimate
@@ -90,6 +94,7 @@ func (c *estimatedCall) overload(o *Overload) (Range, *Range) {
 		// The right side may not be needed.
 		return Range{c.costs[0].Min, c.costs[0].Plus(c.costs[1]).Max}, nil
 	case "conditional":
+		// One of two is evaluated, and the result is as large as either.
 		size := c.nodes[1].Size().Union(c.nodes[2].Size())
 		c.setItems(c.expr, c.items(c.expr.Args[1]).union(c.items(c.expr.Args[2])))
 		return c.costs[0].Plus(c.costs[1].Union(c.costs[2])), &size
@@ -110,6 +115,7 @@ func (c *estimatedCall) overload(o *Overload) (Range, *Range) {
 	return cost.Plus(c.arguments), size
 }
 
+// env returns the Env that the expression was checked against.
 func (c *estimatedCall) env() *Env { return c.checked.env }
 
 // concatenated returns the size of a sum of two lists or texts, and notes those of its items.
@@ -148,17 +154,20 @@ func traversed(id string, nodes []Node) (Range, *Range) {
 	case "string_format":
 		return nodes[0].Size().Scale(TextFactor), nil
 	case "string_to_bytes":
+		// A rune has up to four bytes.
 		size := nodes[0].Size()
 		return size.Scale(TextFactor), &Range{size.Min, size.Max * 4}
 	case "bytes_to_string":
 		size := nodes[0].Size()
 		return size.Scale(TextFactor), &Range{size.Min / 4, size.Max}
 	case "strings_quote":
+		// Two quotes, and each rune may need a backslash.
 		size := nodes[0].Size()
 		return size.Scale(TextFactor), &Range{size.Min + 2, size.Max*2 + 2}
 	case "starts_with_string", "ends_with_string":
 		return nodes[1].Size().Scale(TextFactor), nil
 	case "in_list":
+		// Each item is compared, whatever that costs.
 		return nodes[1].Size().Scale(1), nil
 	case "matches", "matches_string":
 		// An empty text may be expensive to match too.

@@ -77,16 +77,24 @@ type Range struct{ Min, Max uint64 }
 // Exactly returns the range of one number.
 func Exactly(n uint64) Range { return Range{n, n} }
 
-// Plus returns the sum.
+// Plus returns the sum. It is not inlined, as its like: every estimate would have copies of it, tens of KiB of program.
+//
+//go:noinline
 func (r Range) Plus(o Range) Range { return Range{plus(r.Min, o.Min), plus(r.Max, o.Max)} }
 
 // Times returns the product.
+//
+//go:noinline
 func (r Range) Times(o Range) Range { return Range{times(r.Min, o.Min), times(r.Max, o.Max)} }
 
 // Scale returns the product with a factor, rounded up.
+//
+//go:noinline
 func (r Range) Scale(factor float64) Range { return Range{scale(r.Min, factor), scale(r.Max, factor)} }
 
 // Union returns the range that has both.
+//
+//go:noinline
 func (r Range) Union(o Range) Range { return Range{min(r.Min, o.Min), max(r.Max, o.Max)} }
 
 func plus(a, b uint64) uint64 {

@@ -48,14 +48,19 @@ func (t *Type) TypeName() string {
 }
 
 // one, two and member make the rows: an overload of one argument, of two, and one that is called on its first argument.
+// They are not inlined: there are hundreds of rows, and each would be half a KiB of program.
+//
+//go:noinline
 func one(id string, arg, result *Type) Overload {
 	return Overload{ID: id, Args: []*Type{arg}, Result: result}
 }
 
+//go:noinline
 func two(id string, a, b, result *Type) Overload {
 	return Overload{ID: id, Args: []*Type{a, b}, Result: result}
 }
 
+//go:noinline
 func member(o Overload) Overload {
 	o.Member = true
 	return o

@@ -19,6 +19,7 @@ type found struct {
 // validate reports what types do not show: literals that cannot be read when they are evaluated, literals of mixed types,
 // comprehensions within too many others, and what libraries find. It runs if nothing is wrong so far.
 func (c *checker) validate(checked *Checked) {
+	// Faults are sorted by their places when they are printed; those at one place keep the order of the validators here.
 	f := found{env: c.env}
 	f.walk(c.ast.Root, false)
 	if c.env.options.Homogeneous {
@@ -91,6 +92,7 @@ func (c *checker) validateLiteral(e *syntax.Expr) {
 	if len(e.Args) == 0 || e.Args[0].Kind != syntax.Literal {
 		return
 	}
+	// A literal is judged by what the call itself says to it, so that what is refused here is what would fail when it is evaluated.
 	literal, bad := e.Args[0], false
 	if e.Name == "matches" {
 		pattern, _ := literal.Value.(string)
