@@ -339,7 +339,7 @@ func TestPrepareDefinition(t *testing.T) {
 	s, _ := testAPI(t, nil)
 	crds := s.Builtin("apiextensions.k8s.io", "v1", "CustomResourceDefinition")
 	q := s.Internal(crds, "update", "", "widgets.example.com", "")
-	status := parsed(t, `{"storedVersions":["v0"],"conditions":[{"type":"Other","status":"True"},{"type":"ConversionServed","status":"False"}]}`)
+	status := parsed(t, `{"storedVersions":["v0"],"conditions":[{"type":"Other","status":"True"},{"type":"ConversionServed","status":"False"},{"type":"ValidationRulesEvaluated","status":"False"}]}`)
 	before := tree.Copy(status)
 	crd := definitionText(t, "widgets", "Widget", storedV1)
 	crd["status"] = status
@@ -358,7 +358,7 @@ func TestPrepareDefinition(t *testing.T) {
 		tree.Text(crd, "status", "acceptedNames", "listKind") != "WidgetList" || tree.Text(crd, "spec", "names", "singular") != "widget" {
 		t.Errorf("%v", crd)
 	}
-	if strings.Contains(fmt.Sprint(crd["status"]), "ConversionServed") {
+	if text := fmt.Sprint(crd["status"]); strings.Contains(text, "ConversionServed") || strings.Contains(text, "ValidationRulesEvaluated") {
 		t.Errorf("a condition of what is no longer asked for: %v", crd["status"])
 	}
 }

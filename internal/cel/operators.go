@@ -278,7 +278,7 @@ func matches(a, b Value) Value {
 	if b.kind != String {
 		return NoSuchOverload(b)
 	}
-	re, err := regexp.Compile(b.Str())
+	re, err := CompileRegex(b.Str())
 	if err != nil {
 		return Fail(err)
 	}

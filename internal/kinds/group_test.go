@@ -208,13 +208,13 @@ type Part
   x 1 string
 type Whole
   text 1 string, at 2 time, micro 3 microtime, size 4 quantity, on 5 bool, n 6 int32, big 7 int64, port 8 intstr
-  share 9 double, blob 10 bytes, part 11 Part, parts 12 []Part, texts 13 []string, blobs 14 []bytes, by 15 {}[]Part
+  share 9 double, blob 10 bytes, part 11 Part, parts 12 []Part, texts 13 []string, blobs 14 []bytes, by 15 {}[]Part, x-kubernetes-validations 16 []Part
 `, "Whole")
 	for name, want := range map[string]string{
 		"text": "string string", "at": "string string", "micro": "string string", "size": "string string",
 		"on": "bool bool", "n": "int32 int32", "big": "int64 int64", "port": "int32 int32", "share": "float64 float64",
 		"blob": "[]uint8 []uint8", "blobs": "[][]uint8 []uint8", "texts": "[]string string",
-		"part": "v1.Part v1.Part", "parts": "[]v1.Part v1.Part", "by": "[]v1.Part v1.Part",
+		"part": "v1.Part v1.Part", "parts": "[]v1.Part v1.Part", "by": "[]v1.Part v1.Part", "x-kubernetes-validations": "v1.ValidationRules v1.Part",
 	} {
 		f := d.ByName[name]
 		if got := goType(f, false) + " " + goType(f, true); got != want {

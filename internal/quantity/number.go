@@ -37,6 +37,8 @@ func Parse(s string) (Number, error) {
 		return Number{}, err
 	}
 	q := readQuantity(s)
+	// Which form a number has decides what it answers later, so that the short one is tried by upstream's rules, not by whether the
+	// number would fit.
 	if n, ok := q.short(); ok {
 		return n, nil
 	}
@@ -56,6 +58,7 @@ func (q *quantity) short() (Number, bool) {
 	if len(digits) > 18 || power < -9 {
 		return Number{}, false
 	}
+	// The shift back shows whether bits were lost.
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil || n<<shift>>shift != n {
 		return Number{}, false
@@ -69,6 +72,7 @@ func (q *quantity) short() (Number, bool) {
 // long returns any number: in nanos, rounded away from zero, but for 0, which keeps its power, and for what is too far up to be
 // written out. A binary one has a largest.
 func (q *quantity) long() Number {
+	// Zero is not rounded to a nano by upstream, and its power shows as NaN where a float is made of it.
 	if strings.Trim(q.whole+q.fraction, "0") == "" {
 		power := -len(q.fraction)
 		if !q.binary {
@@ -103,6 +107,7 @@ func (q *quantity) longBinary() Number {
 	}
 	n := readDigits(q.whole + fraction)
 	n.Lsh(n, uint(q.power))
+	// Both sides have the same power, so that nothing is lost in a division.
 	if unit := ten(len(fraction)); n.Cmp(new(big.Int).Mul(most, unit)) > 0 {
 		return Number{large: most}
 	}
@@ -119,6 +124,7 @@ func nanosOf(digits string, power int) Number {
 		n := readDigits(digits)
 		return Number{large: n.Mul(n, ten(up)), power: -9}
 	}
+	// What is below a nano is cut as text, whatever its length, and counts as one nano if it is anything.
 	kept := max(len(digits)+up, 0)
 	n := readDigits("0" + digits[:kept])
 	if strings.Trim(digits[kept:], "0") != "" {
@@ -161,6 +167,7 @@ func (a Number) Integer() (int64, bool) {
 		return 0, false
 	}
 	n := a.n
+	// A power may be in the billions: zero ends it at once, anything else after nineteen rounds.
 	for i := 0; i < a.power && n != 0; i++ {
 		if n > math.MaxInt64/10 || n < math.MinInt64/10 {
 			return 0, false
@@ -213,6 +220,7 @@ func (a Number) unscaled() *big.Int {
 
 // Cmp returns -1, 0 or 1 as a is less than, equal to or greater than b. It is exact however far apart they are.
 func (a Number) Cmp(b Number) int {
+	// Signs decide first, so that below both numbers are on one side of zero.
 	if s := a.Sign(); s != b.Sign() || s == 0 {
 		return signOf(int64(s - b.Sign()))
 	}
@@ -227,6 +235,7 @@ func (a Number) Cmp(b Number) int {
 	case low(y, b.power) > high(x, a.power):
 		return -a.Sign()
 	}
+	// With equal powers the digits decide.
 	x, y, _, _ = align(x, y, a.power, b.power)
 	return x.Cmp(y)
 }

@@ -20,6 +20,7 @@ func FuzzSchema(f *testing.F) {
 	f.Add(`{"type":"object","x-kubernetes-preserve-unknown-fields":true,"additionalProperties":{"type":"array"},"oneOf":[{"required":["a"]},{"properties":{"a":{"format":"date"}}}]}`, `{"a":[[]]}`)
 	f.Add(`{"type":"object","required":["spec"]}`, `{"apiVersion":"a/v1","kind":"K","metadata":{"name":"x"}}`)
 	f.Add(specSchema(`"e":{"type":"object","x-kubernetes-embedded-resource":true,"required":["a"]}`), `{"spec":{"e":{"apiVersion":"a/v1","kind":"K","metadata":{"name":"x"}}}}`)
+	f.Add(specSchema(`"a":{"type":"integer","x-kubernetes-validations":[{"rule":"self > oldSelf","messageExpression":"'was ' + string(oldSelf)","reason":"FieldValueForbidden"}]},"b":{"type":"object","additionalProperties":{"type":"string","format":"date","x-kubernetes-validations":[{"rule":"self < timestamp('2020-01-01T00:00:00Z')"}]},"x-kubernetes-validations":[{"rule":"self.all(k, self[k] != null)","fieldPath":"['x']"}]}`), `{"spec":{"a":1,"b":{"x":"2019-02-03"}}}`)
 	f.Fuzz(func(t *testing.T, schemaText, objectText string) {
 		raw, _, err := tree.ParseJSONObject([]byte(schemaText))
 		if err != nil {
@@ -58,6 +59,11 @@ func FuzzSchema(f *testing.F) {
 			t.Fatal(len(errs))
 		}
 		s.Validate(obj, old)
+		for _, was := range []map[string]any{nil, old} {
+			if errs := s.CheckRules(obj, was, nil, nil, func(string) {}); len(errs) > maxCRDErrors {
+				t.Fatal(len(errs))
+			}
+		}
 		// What a schema preserves without naming it makes an object differ from itself (upstream), as does an item without
 		// all of its keys, and of a schema that no definition can have nothing is promised. Type and metadata are preserved
 		// always: here they go.

@@ -45,8 +45,8 @@ func numberInRange(f float64, types schemaTypes, format string) bool {
 		return f == math.Trunc(f) && math.Abs(f) <= 1<<31 && f != 1<<31
 	case types == typeInteger:
 		// 2^63 itself is the first that no int64 holds; a maximum of 9223372036854775807 is
-		// 2^63 once it is a float64, so upstream refuses it.
-		return f == math.Trunc(f) && f >= -1<<63 && f < 1<<63
+		// 2^63 once it is a float64, so upstream refuses it. The least int64 is written -9223372036854776000 there, which is none.
+		return f == math.Trunc(f) && f > -1<<63 && f < 1<<63
 	case types == typeNumber && format == "float":
 		return math.Abs(f) <= math.MaxFloat32
 	}

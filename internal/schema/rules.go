@@ -188,7 +188,8 @@ func (s *ruleScope) compile(r *rule, stored func(text string, message bool) bool
 		return c
 	}
 	var checked *cel.Checked
-	c.program, checked, c.failure = s.program(r.rule, stored == nil || stored(r.rule, false), r.optional, cel.Bool, [...]string{
+	isStored := func(text string, message bool) bool { return stored == nil || stored(text, message) }
+	c.program, checked, c.failure = s.program(r.rule, isStored(r.rule, false), r.optional, cel.Bool, [...]string{
 		"compilation failed: ", "cel expression must evaluate to a bool", "program instantiation failed: "})
 	if c.failure != "" {
 		return c
@@ -202,7 +203,8 @@ func (s *ruleScope) compile(r *rule, stored func(text string, message bool) bool
 	if r.messageExpression == "" {
 		return c
 	}
-	c.message, checked, c.messageFailure = s.program(r.messageExpression, stored == nil || stored(r.messageExpression, true), r.optional, cel.String, [...]string{
+	text := r.messageExpression
+	c.message, checked, c.messageFailure = s.program(text, isStored(text, true), r.optional, cel.String, [...]string{
 		"messageExpression compilation failed: ", "messageExpression must evaluate to a string", "messageExpression instantiation failed: "})
 	if c.messageFailure == "" && stored != nil {
 		c.messageCost = checked.Estimate().Max
@@ -212,7 +214,9 @@ func (s *ruleScope) compile(r *rule, stored func(text string, message bool) bool
 
 // program compiles one expression, whose result has to be of a kind. failure is "", or one of three texts: that it cannot be read,
 // which the reason follows, that its result is of another kind, and that no program can be made of it, which the reason follows.
-func (s *ruleScope) program(text string, stored, optional bool, want cel.Kind, texts [3]string) (p *cel.Program, c *cel.Checked, failure string) {
+func (s *ruleScope) program(text string, stored, optional bool, want cel.Kind, texts [3]string) (
+	p *cel.Program, c *cel.Checked, failure string,
+) {
 	c, err := s.env(stored, optional).Check(text)
 	switch {
 	case err != nil:

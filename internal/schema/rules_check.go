@@ -42,7 +42,8 @@ func (s *Schema) CheckRules(obj, old map[string]any, errs []field.Error, done <-
 		return errs
 	}
 	if slices.ContainsFunc(errs, func(e field.Error) bool { return slices.Contains(blockingReasons, e.Reason) }) {
-		const unchecked = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation"
+		const unchecked = "some validation rules were not checked because the object was invalid; " +
+			"correct the existing errors to complete validation"
 		return append(errs, field.Invalid(field.None, nil, unchecked))
 	}
 	c := ruleCheck{budget: ruleBudget, call: ruleCallCost, left: schemaMaxSteps, done: done, warn: warn}
@@ -198,11 +199,12 @@ func (c *ruleCheck) rules(n *ruleNode, p *field.Path, v, old any, part, outer *u
 			continue
 		}
 		c.setOld(n, r, old)
-		if c.ask(n, r, p) {
-			continue
-		}
+		settled := c.ask(n, r, p)
 		if c.budget < 0 {
 			return
+		}
+		if settled {
+			continue
 		}
 		e, ok := c.broken(n, r, p, v)
 		tolerated := part
@@ -318,7 +320,8 @@ func (c *ruleCheck) say(r *compiledRule) (text, failure string) {
 		return "", "messageExpression evaluation failed due to running out of cost budget, no further validation rules will be run"
 	}
 	if errors.Is(result.Err(), cel.ErrBudget) {
-		return "", "no further validation rules will be run due to call cost exceeds limit for messageExpression: " + strconv.Quote(r.messageExpression)
+		const exceeded = "no further validation rules will be run due to call cost exceeds limit for messageExpression: "
+		return "", exceeded + strconv.Quote(r.messageExpression)
 	}
 	c.budget -= int64(cost)
 	text = strings.TrimSpace(result.Str())

@@ -153,7 +153,8 @@ func (c *rulesCheck) check(p *field.Path, place *rulePlace, given []any, uncorre
 		optional := tree.At(given[i], "optionalOldSelf")
 		switch {
 		case r.usesOld && uncorrelated != nil:
-			c.invalid(at.Child("rule"), r.rule.rule, "oldSelf cannot be used on the uncorrelatable portion of the schema within "+uncorrelated.String())
+			detail := "oldSelf cannot be used on the uncorrelatable portion of the schema within " + uncorrelated.String()
+			c.invalid(at.Child("rule"), r.rule.rule, detail)
 		case !r.usesOld && optional != nil:
 			c.invalid(at.Child("optionalOldSelf"), optional, "may not be set if oldSelf is not used in rule")
 		}

@@ -81,6 +81,7 @@ func ResourceValue(who Authorizer, a Attributes) cel.Value {
 // step makes a function that fills something of a question and may refuse.
 func step(name, id string, from, to *cel.Type, fill func(q *question, text string) (wrong string)) cel.Function {
 	return cel.Function{Name: name, Overloads: []cel.Overload{two(member(id, to, from, cel.StringType), func(a, b cel.Value) cel.Value {
+		// The question is a copy: steps of one may go on in several ways.
 		q, ok := a.Ref().(question)
 		if !ok {
 			return cel.NoSuchOverload()
@@ -107,6 +108,7 @@ func ask(a, verb cel.Value) cel.Value {
 		return cel.NoSuchOverload()
 	}
 	q.Verb = verb.Str()
+	// An error of the authorizer is a part of the answer, and none of the expression.
 	var d decision
 	d.allowed, d.reason, d.err = q.who.Authorize(q.Attributes)
 	return cel.OpaqueValue(DecisionType, d)
@@ -133,6 +135,7 @@ func serviceAccount(n names) func(args []cel.Value) cel.Value {
 		if !ok {
 			return cel.NoSuchOverload()
 		}
+		// Names are checked here already, since an authorizer would make a user of anything.
 		if len(n.subdomain(args[2].Str())) > 0 {
 			return cel.Failf("Invalid service account name")
 		}

@@ -58,6 +58,7 @@ func containsIP(a, b cel.Value) cel.Value {
 }
 
 func containsCIDR(a, b cel.Value) cel.Value {
+	// Two ranges of which one is not in the other do not overlap; the shorter prefix is the outer one.
 	outer, inner := networkOf(a), networkOf(b)
 	return cel.BoolOf(outer.Overlaps(inner) && outer.Bits() <= inner.Bits())
 }

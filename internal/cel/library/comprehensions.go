@@ -52,6 +52,7 @@ type filler func(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Exp
 // twoVariables returns the expansion of a macro.
 func twoVariables(fill filler) func(*syntax.Expander, *syntax.Expr, []*syntax.Expr) (*syntax.Expr, *syntax.Fault) {
 	return func(x *syntax.Expander, operand *syntax.Expr, args []*syntax.Expr) (*syntax.Expr, *syntax.Fault) {
+		// Both have to be names before anything else is said of one.
 		for _, a := range args[:2] {
 			if a.Kind != syntax.Ident {
 				return nil, x.Fault(a, "argument must be a simple name")

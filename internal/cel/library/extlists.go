@@ -57,6 +57,7 @@ func factorOf(k cel.Kind) float64 {
 // compared returns the cost of comparing all items of an argument with each other.
 func compared(arg int) cost {
 	return func(args []cel.Value, _ cel.Value) uint64 {
+		// The first item speaks for all. An argument may be an error, which has no items.
 		list, factor := args[arg], 2.0
 		if list.Kind() == cel.List && list.Len() > 0 {
 			factor = factorOf(list.At(0).Kind())
@@ -141,6 +142,7 @@ func slice(args []cel.Value) cel.Value {
 	case int64(list.Len()) < end:
 		return cel.Failf("cannot slice(%d, %d), list is length %d", start, end, list.Len())
 	}
+	// The items are copied: a slice that pointed into a long list would keep it alive.
 	items := make([]cel.Value, 0, end-start)
 	for i := start; i < end; i++ {
 		items = append(items, list.At(int(i)))
@@ -195,6 +197,7 @@ func flatten(list, levels cel.Value) cel.Value {
 	if levels.Int() < 0 {
 		return cel.Failf("level must be non-negative")
 	}
+	// A list may have another one many times, so that the items are counted as they are looked at.
 	f := flattener{left: mostRange}
 	if f.add(list, levels.Int()); f.left < 0 {
 		return cel.Fail(cel.ErrBudget)
@@ -268,6 +271,7 @@ func sorted(list, keys cel.Value) cel.Value {
 	case n > mostCompared:
 		return cel.Fail(cel.ErrBudget)
 	}
+	// Keys are taken once, since a list may have to look for each; a single one is compared with nothing, whatever its type.
 	by := make([]cel.Value, n)
 	places := make([]int, n)
 	for i := range by {

@@ -85,7 +85,7 @@ func (r *rule) check(s string) []string {
 func prefix(check func(string) []string) func(string) []string {
 	return func(s string) []string {
 		if len(s) > 1 && strings.HasSuffix(s, "-") {
-			s = s[:len(s)-2] + "a"
+			s = s[:len(s)-2] + "a" // upstream takes the character before the dash, too
 		}
 		return check(s)
 	}
@@ -136,6 +136,7 @@ func qualifiedErrors(s string, keys, domains *rule) []string {
 		if strings.Contains(after, "/") {
 			return []string{"a valid label key " + keys.words + " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"}
 		}
+		// Upstream has two packages for names: this one counts bytes, that of subdomains alone counts characters, which are bytes too.
 		name = after
 		domain := *domains
 		domain.unit = "bytes"
@@ -167,12 +168,14 @@ func isDateTime(s string, re *regexp.Regexp) bool {
 	if len(s) < 4 || len(parts) < 2 || !isDate(parts[0]) {
 		return false
 	}
+	// A second T is ignored with what follows it. Hours and minutes are compared as texts, which all have two digits.
 	m := re.FindStringSubmatch(parts[1])
 	return m != nil && m[1] <= "23" && m[2] <= "59" && m[3] <= "59"
 }
 
 // formats returns the rows.
 func formats() []*namedFormat {
+	// Regular expressions are compiled with the library, which is made once.
 	n := newNames()
 	uuids, bytes, clocks := regexp.MustCompile(uuid), regexp.MustCompile(base64), regexp.MustCompile(clock)
 	return []*namedFormat{

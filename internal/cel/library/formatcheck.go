@@ -15,6 +15,7 @@ func checkFormat(c *cel.Checked, call *syntax.Expr, report func(id int32, text s
 		call.Args[0].Kind != syntax.List {
 		return
 	}
+	// Bytes are literals, too.
 	text, ok := call.Operand.Value.(string)
 	if !ok {
 		return
@@ -22,6 +23,7 @@ func checkFormat(c *cel.Checked, call *syntax.Expr, report func(id int32, text s
 	args := call.Args[0].Args
 	at := call.ID
 	used, err := eachClause(text, len(args), true, func(string) error { return nil }, func(i int, cl clause) error {
+		// %s looks into literals of lists and maps, for it prints what is in them.
 		bad := args[i]
 		if cl.verb == 's' {
 			bad = unprintable(c, args[i])

@@ -30,6 +30,7 @@ const defaultDigits = 6
 // argument that is missing is an error: at once, or, when late, only once the clause has a verb.
 func eachClause(format string, args int, late bool, put func(string) error, use func(i int, c clause) error) (used int, err error) {
 	for format != "" {
+		// Everything up to the next percent sign is text, and so is the first of two.
 		text, rest, found := strings.Cut(format, "%")
 		if err := put(text); err != nil || !found {
 			return used, err
@@ -41,6 +42,7 @@ func eachClause(format string, args int, late bool, put func(string) error, use 
 			}
 			continue
 		}
+		// Upstream finds out that an argument is missing before it reads the clause when it runs, and after when it checks.
 		missing := used >= args
 		if missing && !late {
 			return used, fmt.Errorf("index %d out of range", used)
@@ -67,6 +69,7 @@ func eachClause(format string, args int, late bool, put func(string) error, use 
 func parseClause(s string) (c clause, n int, err error) {
 	c.digits = defaultDigits
 	if s[0] == '.' {
+		// Only digits follow the point. None at all is an error of the conversion, and not of the clause.
 		for n = 1; n < len(s) && '0' <= s[n] && s[n] <= '9'; n++ {
 		}
 		if n == len(s) {
@@ -115,6 +118,7 @@ func (w *writer) put(s string) error {
 func format(text, args cel.Value) cel.Value {
 	var w writer
 	_, err := eachClause(text.Str(), args.Len(), false, w.put, func(i int, c clause) error {
+		// Being out of budget is no error of a clause: it has to stay the error that it is.
 		err := w.clause(c, args.At(i))
 		if err == nil || err == cel.ErrBudget {
 			return err
@@ -129,6 +133,7 @@ func format(text, args cel.Value) cel.Value {
 
 // clause writes one argument.
 func (w *writer) clause(c clause, v cel.Value) error {
+	// The type is that at run time: list, map, and the name of a library's own.
 	wrong := func() error { return errors.New(clauseRules[c.verb] + v.Type().TypeName()) }
 	switch c.verb {
 	case 's':
@@ -154,6 +159,7 @@ func (w *writer) clause(c clause, v cel.Value) error {
 			return w.put(fmt.Sprintf("%"+string(c.verb), v.Bytes()))
 		}
 	}
+	// What is left are integers, which all of b, d, o, x and X print as Go does, the sign in front.
 	switch v.Kind() {
 	case cel.Int:
 		return w.put(fmt.Sprintf("%"+string(c.verb), v.Int()))
@@ -198,6 +204,7 @@ func (w *writer) value(v cel.Value, quoted bool) error {
 		}
 		return errors.New(clauseRules['s'] + v.Type().TypeName())
 	}
+	// Alone a double is as short as it can be, but in a list it has six digits, as %f has, though without commas.
 	if quoted && v.Kind() == cel.Double {
 		s := strconv.FormatFloat(v.Double(), 'f', defaultDigits, 64)
 		if f := v.Double(); math.IsInf(f, 0) || math.IsNaN(f) {
@@ -205,6 +212,7 @@ func (w *writer) value(v cel.Value, quoted bool) error {
 		}
 		return w.put(s)
 	}
+	// Bytes that are no UTF-8 are no string.
 	s := cel.Convert(v, cel.StringType)
 	if err := s.Err(); err != nil {
 		return fmt.Errorf("could not convert argument %q to string", err)
@@ -252,6 +260,7 @@ func (w *writer) mapping(v cel.Value) error {
 			failed = errors.New("no formatting function for map key of type " + key.Type().TypeName())
 			return false
 		}
+		// Entries are kept until their order is known. Each has the bound of the whole.
 		var k, of writer
 		if failed = k.value(key, true); failed == nil {
 			failed = of.value(value, true)
@@ -314,6 +323,7 @@ func fixed(f float64, digits int) string {
 	if f < 0 {
 		b.WriteByte('-')
 	}
+	// A comma stands where what is left is a number of thousands.
 	for i := range len(whole) {
 		if i > 0 && (len(whole)-i)%3 == 0 {
 			b.WriteByte(',')
@@ -332,6 +342,7 @@ func scientific(f float64, width int) string {
 	}
 	s, ok := special(f)
 	if !ok {
+		// Go writes 1.5e+03, with two digits in the power at least, as upstream's printer has too.
 		number, power, _ := strings.Cut(strconv.FormatFloat(math.Abs(f), 'e', defaultDigits, 64), "e")
 		s = number + "×10" + superscript.Replace(strings.TrimPrefix(power, "+"))
 		if f < 0 {

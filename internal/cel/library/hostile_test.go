@@ -59,6 +59,9 @@ func TestHostile(t *testing.T) {
 		{"'a'.find(x.big)", false},
 		{"'aaaa'.find('((((a{100}){100}){100}){100})')", false}, // an error
 		{"x.big.findAll('').size()", false},
+		{"lists.range(50000).map(i, 'a'.find(string(i) + '(?:abcdefghijklmnopqrstuvwxyz){1000}'))", true},
+		{"lists.range(50000).exists(i, 'a'.matches(string(i) + '(?:abcdefghijklmnopqrstuvwxyz){1000}'))", true},
+		{"lists.range(20).exists(i, 'b'.matches('^[a-z]{1,253}(\\\\.[a-z]{1,63})*' + string(i)))", false},
 		{"x.big.split('').size()", false},
 		{"x.big.indexOf(x.big + 'b') + x.big.lastIndexOf('b' + x.big)", false},
 		{"quantity(x.digits).add(quantity(x.digits)).isGreaterThan(quantity(x.digits))", false},

@@ -102,6 +102,7 @@ func (c *comparison) same(a, b cel.Value) bool {
 	if c.steps > mostSteps {
 		return false
 	}
+	// EqualWithin goes below 0 when it gives up, which shows here as too many.
 	left := mostSteps - c.steps
 	equal := cel.EqualWithin(a, b, &left).Bool()
 	c.steps = mostSteps - left
@@ -159,6 +160,7 @@ func extreme(name string, worse int) func(cel.Value) cel.Value {
 	return func(list cel.Value) cel.Value {
 		var found cel.Value
 		for i := range list.Len() {
+			// Each item has to have an order, also one that is compared with nothing.
 			next := list.At(i)
 			if !ordered(next) {
 				return cel.NoSuchOverload()
@@ -176,6 +178,7 @@ func extreme(name string, worse int) func(cel.Value) cel.Value {
 
 // sumOf adds all items to zero. An error ends it.
 func sumOf(list, zero cel.Value) cel.Value {
+	// The zero is that of the overload: a list of dyn whose first item is an int is summed as ints.
 	sum := zero
 	for i := range list.Len() {
 		if sum = cel.Add(sum, list.At(i)); sum.Kind() == cel.Error {

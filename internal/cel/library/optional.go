@@ -110,6 +110,7 @@ func expandOptMap(message, wrap string) func(*syntax.Expander, *syntax.Expr, []*
 			return nil, x.Fault(args[0], message)
 		}
 		name := args[0].Name
+		// The operand is evaluated, and paid for, twice.
 		there := x.Member("hasValue", operand)
 		result := x.Fold(syntax.Comprehension{
 			Range: x.List(), Var: unused, Accumulator: name, Init: x.Member("value", x.Copy(operand)), Condition: x.Literal(false),

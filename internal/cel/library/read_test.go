@@ -171,7 +171,7 @@ func FuzzFormat(f *testing.F) {
 
 // FuzzRead: everything that reads strings ends, agrees with itself, and reads what it wrote.
 func FuzzRead(f *testing.F) {
-	for _, s := range []string{"10.0.0.1", "::1", "fe80::1%a", "10.0.0.0/8", "https://a.b:80/c?d=e#f", "/p", "a-b.c", "x/y", "2021-01-01T00:00:00Z", "%zz"} {
+	for _, s := range []string{"10.0.0.1", "::1", "fe80::1%a", "10.0.0.0/8", "https://a.b:80/c?d=e#f", "/p", "a-b.c", "x/y", "2021-01-01T00:00:00Z", "%zz", strings.Repeat("0", 253) + "A/"} {
 		f.Add(s)
 	}
 	library := formats()
@@ -192,7 +192,7 @@ func FuzzRead(f *testing.F) {
 			t.Fatalf("%q has %d parameters", s, query(u).Len())
 		}
 		for _, format := range library {
-			if errs := format.check(s); len(errs) > 3 {
+			if errs := format.check(s); len(errs) > 4 {
 				t.Fatalf("%s says of %q: %q", format, s, errs)
 			}
 		}
@@ -268,5 +268,33 @@ func TestOwned(t *testing.T) {
 	}
 	if d := ask(ResourceValue(rights{}, Attributes{Resource: "pods"}), cel.StringOf("get")); d.Type() != DecisionType || cel.Equal(d, d).Err() == nil || d.Size() != 1 {
 		t.Errorf("the answer is %v", d)
+	}
+}
+
+// sized is an argument of which the length is known.
+type sized struct{ cel.Range }
+
+func (s sized) Type() *cel.Type      { return cel.StringType }
+func (s sized) Size() cel.Range      { return s.Range }
+func (s sized) Known() bool          { return true }
+func (s sized) Item() cel.Node       { return nil }
+func (s sized) Literal() (any, bool) { return nil, false }
+
+// TestReplaceSize: how long upstream takes the result of replace for.
+func TestReplaceSize(t *testing.T) {
+	exactly := func(n uint64) cel.Range { return cel.Exactly(n) }
+	for _, c := range []struct{ text, old, with, want cel.Range }{
+		{exactly(3), exactly(0), exactly(1), exactly(7)}, // _a_b_c_
+		{exactly(3), exactly(1), exactly(0), cel.Range{Min: 0, Max: 3}},
+		{exactly(4), exactly(2), exactly(4), cel.Range{Min: 4, Max: 8}},
+		{exactly(4), cel.Range{Min: 0, Max: 1}, cel.Range{Min: 0, Max: 2}, cel.Range{Min: 0, Max: 14}},
+		{exactly(4), exactly(1), cel.Range{Min: 1, Max: 2}, cel.Range{Min: 4, Max: 8}},
+		{exactly(4), cel.Range{Min: 1, Max: 2}, exactly(1), cel.Range{Min: 2, Max: 4}},
+		{cel.UnknownRange(), cel.UnknownRange(), cel.UnknownRange(), cel.Range{Min: 0, Max: math.MaxUint64}},
+	} {
+		cost, size := mayReplace([]cel.Node{sized{c.text}, sized{c.old}, sized{c.with}})
+		if *size != c.want || cost != c.text.Scale(0.2) {
+			t.Errorf("%v with %v for %v has %v for %v, want %v", c.text, c.with, c.old, *size, cost, c.want)
+		}
 	}
 }

@@ -28,7 +28,10 @@ func Regex() *cel.Library {
 // compiled compiles the pattern, the second argument, for a function that has it compiled.
 func compiled(f func(re *regexp.Regexp, args []cel.Value) cel.Value) func(args []cel.Value) cel.Value {
 	return func(args []cel.Value) cel.Value {
-		re, err := regexp.Compile(args[1].Str())
+		re, err := cel.CompileRegex(args[1].Str())
+		if err == cel.ErrBudget {
+			return cel.Fail(err)
+		}
 		if err != nil {
 			return cel.Failf("Illegal regex: %v", err)
 		}

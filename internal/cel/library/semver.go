@@ -61,6 +61,7 @@ func (v *version) compare(o *version) int {
 		return cmp.Compare(len(o.before), len(v.before))
 	}
 	for i := range min(len(v.before), len(o.before)) {
+		// A number has no text, and so is below one that has.
 		a, b := v.before[i], o.before[i]
 		if c := cmp.Or(cmp.Compare(a.text, b.text), cmp.Compare(a.number, b.number)); c != 0 {
 			return c
@@ -91,6 +92,7 @@ func parseSemver(s string) (*version, error) {
 		return nil, malformed("No Major.Minor.Patch elements found")
 	}
 	v := &version{}
+	// A dash may be part of the name of a build, but not the other way round.
 	patch, build, hasBuild := strings.Cut(parts[2], "+")
 	patch, before, hasBefore := strings.Cut(patch, "-")
 	for _, n := range []struct {
@@ -150,6 +152,7 @@ func parseStage(s string) (stage, error) {
 func normalized(s string) (string, error) {
 	parts := strings.SplitN(strings.TrimPrefix(s, "v"), ".", 3)
 	for i, p := range parts {
+		// One zero stays where there would be no number, or none in front of what follows it.
 		if len(p) > 1 {
 			if p = strings.TrimLeft(p, "0"); p == "" || !only(p[:1], digits) {
 				p = "0" + p

@@ -20,6 +20,7 @@ func offsetOf(s string, place int64) (int, bool) {
 	if place < 0 || place > int64(len(s)) {
 		return 0, false
 	}
+	// A string has at least as many bytes as places, which ends most that are out of range above; here the rest.
 	offset := 0
 	for ; place > 0; place-- {
 		if offset == len(s) {
@@ -54,6 +55,7 @@ func search(s, part string, from int64) cel.Value {
 		}
 		return cel.IntOf(from)
 	}
+	// The library's search is linear in the length, where upstream compares at every place.
 	i := -1
 	if ok {
 		i = strings.Index(s[offset:], part)
@@ -76,6 +78,7 @@ func searchBack(s, part string, from int64) cel.Value {
 	if from >= length {
 		return cel.IntOf(-1)
 	}
+	// What begins at from or before ends by from and its own length.
 	end, ok := offsetOf(s, from+int64(utf8.RuneCountInString(part)))
 	if !ok {
 		end = len(s)
@@ -104,6 +107,7 @@ func substring(s string, start, end int64) cel.Value {
 	if start > end {
 		return cel.Failf("invalid substring range. start: %d, end: %d", start, end)
 	}
+	// The start is judged before the end, for its error comes first.
 	from, ok := offsetOf(s, start)
 	if !ok {
 		return errRange(start)
@@ -129,6 +133,7 @@ func ascii(first, last rune, by rune) func(cel.Value) cel.Value {
 
 // replaced puts another string in place of the first n that are found, of all for a negative n.
 func replaced(s, old, with string, n int64) cel.Value {
+	// The length is known before anything is made. An empty string is found around every character.
 	times := int64(strings.Count(s, old))
 	if n >= 0 && times > n {
 		times = n
@@ -149,6 +154,7 @@ func join(list cel.Value, between string) cel.Value {
 				return cel.Fail(err)
 			}
 		}
+		// The checker wants strings, but a list of dyn may have anything behind its first item.
 		item := list.At(i)
 		if item.Kind() != cel.String {
 			return cel.Failf("join: invalid input: %v", item)
@@ -278,6 +284,7 @@ func mayReplace(args []cel.Node) (cel.Range, *cel.Range) {
 	default:
 		count.Min = uint64(math.Ceil(float64(size.Min) / float64(old.Max)))
 	}
+	// What is not replaced is counted where everything around it is, and else is part of the count.
 	result := count.Times(with).Plus(kept)
 	return size.Scale(2 * perByte), &result
 }

@@ -55,6 +55,7 @@ func stringToURL(v cel.Value) cel.Value {
 // query returns the parameters: a list of values for each.
 func query(u *url.URL) cel.Value {
 	values := u.Query()
+	// Parameters that cannot be read are left out, as the library does.
 	keys, lists := make([]cel.Value, 0, len(values)), make([]cel.Value, 0, len(values))
 	for name, list := range values {
 		keys, lists = append(keys, cel.StringOf(name)), append(lists, texts(list))
