@@ -121,6 +121,8 @@ func (f *frame) spend(n uint64, v Value) Value {
 }
 
 // halt ends the evaluation.
+//
+//go:noinline
 func (f *frame) halt(err error) Value {
 	if f.halted == nil {
 		f.halted, f.spent = err, f.cost

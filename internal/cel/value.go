@@ -96,6 +96,8 @@ func UintOf(n uint64) Value { return Value{kind: Uint, num: n} }
 func DoubleOf(f float64) Value { return Value{kind: Double, num: math.Float64bits(f)} }
 
 // StringOf returns s.
+//
+//go:noinline
 func StringOf(s string) Value { return Value{kind: String, ref: s} }
 
 // BytesOf returns b, which nobody changes from now on.
@@ -123,12 +125,19 @@ func Some(v Value) Value { return Value{kind: Opaque, ref: v, typ: optionalType}
 func TypeValue(t *Type) Value { return Value{kind: TypeKind, ref: t} }
 
 // Fail returns an error as a value. Operators pass it on; || and && may absorb it.
+// It is not inlined, nor are NoSuchOverload and Failf: there are hundreds of calls, and none is in a hurry.
+//
+//go:noinline
 func Fail(err error) Value { return Value{kind: Error, ref: err} }
 
 // Failf is Fail with a text.
+//
+//go:noinline
 func Failf(format string, args ...any) Value { return Fail(fmt.Errorf(format, args...)) }
 
 // NoSuchOverload returns the first of args that is an error, and otherwise the error of arguments of the wrong types.
+//
+//go:noinline
 func NoSuchOverload(args ...Value) Value {
 	for _, v := range args {
 		if v.kind == Error {
@@ -176,6 +185,8 @@ func (v Value) Err() error {
 }
 
 // IsOptional reports whether v is an optional, with a value or without.
+//
+//go:noinline
 func (v Value) IsOptional() bool { return v.kind == Opaque && v.typ == optionalType }
 
 // Optional returns the value of an optional; ok is false for the empty one, and for what is no optional.
@@ -187,6 +198,8 @@ func (v Value) Optional() (value Value, ok bool) {
 }
 
 // Type returns the type of v at run time, which knows no items, keys and fields.
+//
+//go:noinline
 func (v Value) Type() *Type {
 	switch v.kind {
 	case Null:
@@ -239,6 +252,8 @@ func (v Value) Size() uint64 {
 
 // Len returns the number of items, entries, bytes, or code points of a string; 0 for everything else. An object of a schema is as
 // long as the tree has keys, also those that the schema does not know.
+//
+//go:noinline
 func (v Value) Len() int {
 	switch ref := v.ref.(type) {
 	case string:
