@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"apichain/internal/cel/syntax"
 )
@@ -448,16 +449,24 @@ func (p *planner) equality(nodes []planned, differ bool) runner {
 	}
 	return func(f *frame) Value {
 		a, b := left(f), right(f)
+		// Most are of scalars, which are the same at a glance.
+		if a.kind == b.kind && f.halted == nil && f.steps > 0 {
+			switch a.kind {
+			case Bool, Int, Uint:
+				f.steps--
+				return f.spend(1, BoolOf((a.num == b.num) != differ))
+			case String:
+				if s, t := a.Str(), b.Str(); len(s) < much && len(t) < much {
+					f.steps--
+					return f.spend(lesserText(s, t), BoolOf((s == t) != differ))
+				}
+			}
+		}
 		switch {
 		case a.kind == Error:
 			return c.pay(f, a, a, b, 2)
 		case b.kind == Error:
 			return c.pay(f, b, a, b, 2)
-		case a.kind == b.kind && f.halted == nil && f.steps > 0:
-			if holds, cost, ok := a.sameScalar(b); ok {
-				f.steps--
-				return f.spend(cost, BoolOf(holds != differ))
-			}
 		}
 		if f.halted != nil || !c.look(f, a) || !c.look(f, b) {
 			return f.halt(ErrBudget)
@@ -476,25 +485,17 @@ func (p *planner) equality(nodes []planned, differ bool) runner {
 	}
 }
 
-// sameScalar compares two values of one kind, where that is done at a glance, and says what it costs.
-func (v Value) sameScalar(other Value) (holds bool, cost uint64, ok bool) {
-	switch v.kind {
-	case Bool, Int, Uint:
-		return v.num == other.num, 1, true
-	case String:
-		s, t := v.Str(), other.Str()
-		switch n := min(len(s), len(t)); {
-		case max(len(s), len(t)) >= much:
-			return false, 0, false
-		case n == 0:
-		case n <= 10:
-			cost = 1
-		default:
-			cost = tenth(sizeUpTo(v, other))
-		}
-		return s == t, cost, true
+// lesserText is lesserSize of strings.
+func lesserText(s, t string) uint64 {
+	switch n := min(len(s), len(t)); {
+	case n == 0:
+		return 0
+	case n <= 10:
+		return 1
+	case s == t:
+		return tenth(uint64(utf8.RuneCountInString(s)))
 	}
-	return false, 0, false
+	return tenth(uint64(min(utf8.RuneCountInString(s), utf8.RuneCountInString(t))))
 }
 
 // sameCost is lesserSize but for values of libraries, which cost 1 to compare, but not where they are to differ.

@@ -1,6 +1,7 @@
 package cel
 
 import (
+	"math"
 	"reflect"
 	"slices"
 
@@ -23,6 +24,7 @@ type fold struct {
 	gathers                             bool // no expression can name the accumulator
 	ends                                ending
 	end, asking                         uint64 // what ends it, as the number of a bool, and what it costs to ask
+	predicate                           runner // of all and exists: what the accumulator becomes if it is a bool that does not end it
 }
 
 // ending says when a comprehension ends before its list does.
@@ -55,7 +57,16 @@ func (p *planner) planFold(e *syntax.Expr) planned {
 	if init.constant == nil && f.ends == atOnce {
 		f.ends = whenAsked
 	}
-	f.step = p.observed(p.plan(x.Step))
+	if s := x.Step; f.ends == atOnce && s.Kind == syntax.Call && s.Name == [...]string{"_&&_", "_||_"}[f.end] && len(s.Args) == 2 &&
+		s.Args[0].Kind == syntax.Ident && s.Args[0].Name == x.Accumulator {
+		nodes := []planned{p.plan(s.Args[0]), p.plan(s.Args[1])}
+		f.step, f.predicate = p.logical(nodes, f.end == 1), p.observed(nodes[1])
+	} else {
+		f.step = p.observed(p.plan(s))
+		if f.ends == atOnce {
+			f.ends = whenAsked
+		}
+	}
 	// The result sees the accumulator alone.
 	p.scope = p.scope[:outside+1]
 	f.result = p.observed(p.plan(x.Result))
@@ -193,8 +204,22 @@ func (x *fold) round(f *frame) bool {
 			f.halt(ErrBudget)
 			return false
 		}
-		if v := &f.locals[x.accumulator]; v.kind == Bool && v.num == x.end {
+		switch v := &f.locals[x.accumulator]; {
+		case v.kind != Bool:
+		case v.num == x.end:
 			return false
+		default:
+			// The step is && or || of the accumulator, which is looked at once more, and this.
+			if f.cost++; f.cost > f.limit {
+				f.halt(ErrBudget)
+				return false
+			}
+			said := x.predicate(f)
+			if said.kind != Bool && f.halted == nil {
+				said = NoSuchOverload(said)
+			}
+			f.locals[x.accumulator] = said
+			return !f.interrupted()
 		}
 	}
 	f.locals[x.accumulator] = x.step(f)
@@ -218,17 +243,30 @@ func (x *fold) begin() Value {
 	return *x.first
 }
 
-// gathering returns the closure of + for an accumulator and one item, as map and filter have it; nil for any other call. otherwise
-// adds what turns out to be something else.
+// gathering returns the closure of + for an accumulator and one item, as map and filter have it, or 1, as exists_one has it; nil for
+// any other call. otherwise adds what turns out to be something else.
 func (c *callee) gathering(nodes []planned, otherwise runner) runner {
-	if c.name != "_+_" || c.cost != nil || nodes[1].item == nil {
+	if c.name != "_+_" || c.cost != nil {
 		return nil
 	}
 	a := nodes[0].attribute
 	if a == nil || !a.local || len(a.steps) > 0 {
 		return nil
 	}
-	slot, item := a.slot, nodes[1].item
+	slot, item, one := a.slot, nodes[1].item, nodes[1].constant
+	if one != nil && one.kind == Int && one.num == 1 {
+		return func(f *frame) Value {
+			n := &f.locals[slot]
+			if n.kind != Int || n.num == math.MaxInt64 || f.cost+2 > f.limit {
+				return otherwise(f)
+			}
+			f.cost += 2
+			return Value{kind: Int, num: n.num + 1}
+		}
+	}
+	if item == nil {
+		return nil
+	}
 	return func(f *frame) Value {
 		list := f.locals[slot]
 		g, ok := list.ref.(*growing)

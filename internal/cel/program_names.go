@@ -160,6 +160,9 @@ func (a *attribute) observed() runner {
 // it if something else turns out to be there.
 func (a *attribute) fields(otherwise runner) runner {
 	slot, local, steps, cost := a.slot, a.local, a.steps, uint64(len(a.steps)+1)
+	if len(steps) == 1 && local {
+		return steps[0].local(slot, otherwise)
+	}
 	return func(f *frame) Value {
 		from := f.vars
 		if local {
@@ -182,6 +185,26 @@ func (a *attribute) fields(otherwise runner) runner {
 			return f.halt(ErrBudget)
 		}
 		return at
+	}
+}
+
+// local is fields of one field of a comprehension's variable.
+func (s *step) local(slot int, otherwise runner) runner {
+	key, t, name := s.field.Key, s.field.Type, s.key
+	return func(f *frame) Value {
+		at := &f.locals[slot]
+		m, ok := at.ref.(map[string]any)
+		if !ok || at.typ == nil || at.typ.Kind != Object {
+			return f.spend(1, otherwise(f))
+		}
+		x := m[key]
+		if x == nil {
+			return f.spend(2, missing(name))
+		}
+		if f.cost += 2; f.cost > f.limit {
+			return f.halt(ErrBudget)
+		}
+		return view(x, t)
 	}
 }
 
