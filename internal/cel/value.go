@@ -80,10 +80,11 @@ var (
 
 // BoolOf returns b.
 func BoolOf(b bool) Value {
+	v := Value{kind: Bool}
 	if b {
-		return True
+		v.num = 1
 	}
-	return False
+	return v
 }
 
 // IntOf returns n.
@@ -150,6 +151,9 @@ func NoSuchOverload(args ...Value) Value {
 // Bool, Int, Uint, Double, Str, Bytes, Time, Duration, Ref, Err and Optional return what a value of that kind is; of any other
 // kind, nothing that means anything.
 func (v Value) Bool() bool { return v.kind == Bool && v.num != 0 }
+
+// isFalse reports whether v is false; to compare with False takes longer.
+func (v Value) isFalse() bool { return v.kind == Bool && v.num == 0 }
 
 // Int returns an int.
 func (v Value) Int() int64 { return int64(v.num) }
