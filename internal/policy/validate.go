@@ -82,10 +82,9 @@ func (p *Policies) Validate(ctx context.Context, a api.Admission) error {
 		if err := v.judge(ctx, &plan[i]); err != nil {
 			return err
 		}
-		// A hundred policies that burn what they may would take as many seconds.
-		if ctx.Err() != nil {
-			return errTimeout
-		}
+	}
+	if len(plan) > 0 && ctx.Err() != nil {
+		return errTimeout
 	}
 	v.annotate()
 	if v.first == nil {
@@ -136,6 +135,7 @@ func (v *verdict) judge(ctx context.Context, x *planned) error {
 		}
 		for _, param := range params {
 			v.evaluate(ctx, b.binding, &evaluation{v.question, x.policy, x.program(), f, param}, &notes)
+			// A hundred policies that burn what they may would take as many seconds.
 			if ctx.Err() != nil {
 				return errTimeout
 			}
