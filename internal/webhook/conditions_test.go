@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -110,6 +111,24 @@ func TestConditionsRefused(t *testing.T) {
 	got := s.Must(403, "POST", apitest.MapsPath, apitest.MapObject("m"))
 	if !strings.HasPrefix(message(got), `configmaps "m" is forbidden: compilation error: compilation failed: ERROR: <input>:1:1: undeclared reference to 'nope'`) {
 		t.Errorf("told %s", message(got))
+	}
+}
+
+// TestConditionsRefusedInOrder: of each condition first the expression is judged, and then the name.
+func TestConditionsRefusedInOrder(t *testing.T) {
+	s := start(t, nil)
+	const list = `"matchConditions":[{"name":"a b","expression":"1"},{"name":" ","expression":"true"},{},{"name":"c","expression":" "}]`
+	got := s.Must(422, "POST", pathOf("Validating"), configurationOf("Validating", "c", s.hookOf("a", "ok", list)))
+	var fields []string
+	for _, c := range tree.List(got, "details", "causes") {
+		fields = append(fields, strings.TrimPrefix(tree.Text(c, "field"), "webhooks[0].matchConditions")+" "+tree.Text(c, "reason"))
+	}
+	want := []string{
+		"[0].expression FieldValueInvalid", "[0].name FieldValueInvalid", "[1].name FieldValueInvalid", "[2].expression FieldValueRequired",
+		"[2].name FieldValueRequired", "[3].expression FieldValueRequired",
+	}
+	if !slices.Equal(fields, want) {
+		t.Errorf("told %q\nwant %q", fields, want)
 	}
 }
 
