@@ -208,10 +208,10 @@ func length(a Value) Value {
 }
 
 // contained is in.
-func contained(key, container Value) Value {
+func contained(key, container Value, steps *int64) Value {
 	switch container.kind {
 	case List:
-		return inList(container, key)
+		return listHas(container, key, steps)
 	case Map:
 		v, found := container.Find(key)
 		if v.kind == Error && found {
@@ -220,12 +220,6 @@ func contained(key, container Value) Value {
 		return BoolOf(found)
 	}
 	return NoSuchOverload(container)
-}
-
-// inList is apart from contained, which allocates nothing for a map.
-func inList(list, key Value) Value {
-	steps := int64(maxSteps)
-	return listHas(list, key, &steps)
 }
 
 // listHas reports whether an item of a list is the same as key. Items of a schema's list are asked, and an error of theirs is the

@@ -93,8 +93,8 @@ func (p *planner) planFunction(e *syntax.Expr, nodes []planned) planned {
 		}
 	}
 	c.pace()
-	if n, ok := p.membership(c, nodes); ok {
-		return n
+	if name == "@in" && len(nodes) == 2 {
+		return p.planIn(c, nodes)
 	}
 	args := make([]runner, len(nodes))
 	for i, n := range nodes {
@@ -433,6 +433,32 @@ func sameCost(args []Value, result Value) uint64 {
 		return 1
 	}
 	return lesserSize(args, result)
+}
+
+// planIn plans in, which looks at the items of a list one by one, or for a key of a map.
+func (p *planner) planIn(c callee, nodes []planned) planned {
+	if n, ok := p.membership(c, nodes); ok {
+		return n
+	}
+	left, right := p.observed(nodes[0]), p.observed(nodes[1])
+	return planned{run: func(f *frame) Value {
+		a, b := left(f), right(f)
+		switch {
+		case a.kind == Error:
+			return c.pay(f, a, a, b, 2)
+		case b.kind == Error:
+			return c.pay(f, b, a, b, 2)
+		case f.halted != nil:
+			return Fail(f.halted)
+		}
+		if c.cost != nil {
+			f.args = [2]Value{a, b}
+			if !c.affordable(f, f.args[:]) {
+				return f.halt(ErrBudget)
+			}
+		}
+		return c.pay(f, contained(a, b, &f.steps), a, b, 2)
+	}}
 }
 
 // membership plans in for a list of constants: upstream makes a set of it, and asks nothing for the look.

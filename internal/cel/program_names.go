@@ -139,6 +139,9 @@ func (a *attribute) observed() runner {
 		// Upstream takes off what has() has not paid at the beginning, also where there was nothing to pay.
 		return func(f *frame) Value {
 			v := run(f)
+			if f.cost == 0 {
+				return f.halt(ErrBudget) // below nothing is beyond all limits, in upstream too
+			}
 			f.cost--
 			return v
 		}

@@ -41,6 +41,10 @@ func (c *callee) look(f *frame, v Value) bool {
 			if n := v.Len(); n >= much {
 				f.steps -= int64(n / c.items)
 			}
+			if v.kind != Bytes && v.deep() {
+				// The function may compare items, each of which may be larger than memory: [l, l].
+				count(v, &f.steps)
+			}
 		}
 	case Opaque:
 		if w, ok := v.ref.(Weighty); ok {
@@ -94,6 +98,41 @@ func (f *frame) made(v Value, each int64) bool {
 		f.steps -= int64(v.Len()) * each
 	}
 	return f.steps >= 0
+}
+
+// deep reports whether a list or a map has lists or maps in it, by the first that is in it.
+func (v Value) deep() bool {
+	deep := false
+	if v.kind == List {
+		if v.Len() > 0 {
+			deep = v.At(0).kind == List || v.At(0).kind == Map
+		}
+		return deep
+	}
+	switch ref := v.ref.(type) {
+	case map[string]any:
+		for _, x := range ref {
+			switch x.(type) {
+			case []any, map[string]any:
+				return true
+			}
+			return false
+		}
+	case *mapping:
+		return len(ref.values) > 0 && (ref.values[0].kind == List || ref.values[0].kind == Map)
+	}
+	return false
+}
+
+// count takes a step for everything that is in a value, until there are none left.
+func count(v Value, steps *int64) {
+	if *steps--; *steps < 0 || v.kind != List && v.kind != Map {
+		return
+	}
+	v.Entries(func(_, item Value) bool {
+		count(item, steps)
+		return *steps >= 0
+	})
 }
 
 // affordable reports whether a call that will cost much is within the limit, before it is made: what would be cancelled after it

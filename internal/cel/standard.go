@@ -222,7 +222,7 @@ func containers(a, b, listOfA, mapOfAB *Type) []Function {
 			two("index_list", listOfA, IntType, a),
 			two("index_map", mapOfAB, a, b),
 		}},
-		{Name: "@in", Binary: contained, Overloads: []Overload{
+		{Name: "@in", Overloads: []Overload{
 			costing(two("in_list", a, listOfA, BoolType), listSize),
 			two("in_map", a, mapOfAB, BoolType),
 		}},

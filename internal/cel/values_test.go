@@ -2,6 +2,7 @@ package cel_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -160,6 +161,9 @@ func answerOf(env *cel.Env, text string) string {
 		return "no program: " + err.Error()
 	}
 	v, cost := p.Eval([]cel.Value{cel.Of(selfTree(), selfType())}, cel.Limit{Cost: 1000000})
+	if errors.Is(v.Err(), cel.ErrBudget) {
+		return valueText(v)
+	}
 	return fmt.Sprintf("%s for %d", valueText(v), cost)
 }
 
