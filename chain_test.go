@@ -334,7 +334,7 @@ var layers = map[string]map[string]string{
 	},
 	"internal/policy": {
 		"internal/api": "questions come from the steps of a write", "internal/auth": "expressions ask who may do what", "internal/cel": "values are looked at", "internal/expression": "expressions are compiled and evaluated",
-		"internal/field": "a refusal has causes", "internal/kinds": "resources are called by their rows", "internal/matching": "policies say which writes they are about", "internal/metrics": "evaluations are counted", "internal/patch": "a mutation is merged, or a JSON patch", "internal/request": "the time of a request is counted", "internal/selector": "parameters are selected by labels",
+		"internal/field": "a refusal has causes", "internal/matching": "policies say which writes they are about", "internal/metrics": "evaluations are counted", "internal/patch": "a mutation is merged, or a JSON patch", "internal/request": "the time of a request is counted", "internal/selector": "parameters are selected by labels",
 		"internal/status": "refusals", "internal/store": "policies are followed in the store", "internal/tree": "objects are trees",
 	},
 	"internal/webhook": {
