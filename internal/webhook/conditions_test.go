@@ -149,13 +149,18 @@ func TestConditionsInForm(t *testing.T) {
 	}
 }
 
-// TestConditionsCounted: the families are upstream's.
+// TestConditionsCounted: the families are upstream's, and the time is told apart from that of webhooks.
 func TestConditionsCounted(t *testing.T) {
 	s := start(t, nil)
 	s.says("ok", `{"allowed":true}`)
 	s.configure("Validating", "v", s.hookOf("a", "ok", conditionsOf("object.metadata.name == 'm'")+mapsAlone), s.hookOf("b", "ok", conditionsOf("object.a == 1", "object.b == 1")+ignore+mapsAlone))
 	s.Must(201, "POST", apitest.MapsPath, apitest.MapObject("m"))
 	s.Must(201, "POST", apitest.MapsPath, apitest.MapObject("n"))
+	s.mu.Lock()
+	if s.judging <= 0 || s.spent <= 0 {
+		t.Errorf("%v were spent in conditions, %v in webhooks", s.judging, s.spent)
+	}
+	s.mu.Unlock()
 	var text bytes.Buffer
 	w := metrics.NewWriter(&text)
 	s.w.config.Counts.WriteMetrics(w)

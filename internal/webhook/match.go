@@ -3,10 +3,12 @@ package webhook
 import (
 	"context"
 	"strings"
+	"time"
 
 	"apichain/internal/api"
 	"apichain/internal/expression"
 	"apichain/internal/matching"
+	"apichain/internal/request"
 	"apichain/internal/status"
 )
 
@@ -54,7 +56,9 @@ func (q *question) holds(ctx context.Context, h *hook, f *form, phase string) (b
 		q.authority = expression.NewAuthority(ctx, q.w.config.Authorizer, matching.User(q.Admission))
 	}
 	labels := expression.Labels{Name: h.name, Kind: "webhook", Type: phase, Operation: q.Operation}
+	begun := time.Now()
 	matches, err := h.conditions().Match(ctx, q.Input(&f.Form, q.Resource, q.authority), q.w.config.Counts, labels)
+	q.Scope.Spend(request.InRules, time.Since(begun))
 	switch {
 	case err == nil:
 		if !matches {
