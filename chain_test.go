@@ -329,7 +329,7 @@ var layers = map[string]map[string]string{
 		"internal/tree": "conditions are trees",
 	},
 	"internal/matching": {
-		"internal/api": "questions come from the steps of a write", "internal/expression": "expressions see the question", "internal/request": "who asks",
+		"internal/api": "questions come from the steps of a write", "internal/expression": "expressions see the question", "internal/field": "a refusal has causes", "internal/request": "who asks",
 		"internal/selector": "selectors select by labels", "internal/status": "a namespace may be missing", "internal/tree": "rules are trees",
 	},
 	"internal/policy": {

@@ -66,7 +66,7 @@ func (q *question) holds(ctx context.Context, h *hook, f *form, phase string) (b
 		}
 		return matches, nil
 	case ctx.Err() != nil:
-		return false, errTimeout
+		return false, matching.ErrTimeout
 	case h.failsOpen:
 		q.w.config.Counts.Excluded(labels)
 		return false, nil
