@@ -245,8 +245,9 @@ func BenchmarkStart(b *testing.B) {
 	b.ReportMetric(most, "MiB-resident")
 }
 
-// TestSize: the stripped program is below 16 MiB. What is called from hundreds of places is kept out of line for
-// it, and slices of structs are sorted by package sort: slices.SortFunc has 20 KB of code for each type.
+// TestSize: the stripped program is below 16.8 MiB, one more than before expressions. What is called from many places that are in no
+// hurry is kept out of line for it (the go:noinline of all packages), rows of tables are data, and slices of structs are sorted by
+// package sort: slices.SortFunc has 20 KB of code for each type.
 func TestSize(t *testing.T) {
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
 		t.Skip("the figure is for linux/amd64")
@@ -262,7 +263,7 @@ func TestSize(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%.2f MiB", float64(info.Size())/(1<<20))
-	if info.Size() >= 16<<20 {
-		t.Errorf("the stripped program has %d bytes, want less than 16 MiB", info.Size())
+	if info.Size() >= 168<<20/10 {
+		t.Errorf("the stripped program has %d bytes, want less than 16.8 MiB", info.Size())
 	}
 }

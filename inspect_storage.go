@@ -1,10 +1,10 @@
 package main
 
 import (
-	"cmp"
 	"io"
 	"maps"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"sync"
@@ -137,8 +137,13 @@ func (r *etcdRequests) writeMetrics(e *metrics.Writer) {
 	r.mu.Lock()
 	by := maps.Clone(r.by)
 	r.mu.Unlock()
-	keys := slices.SortedFunc(maps.Keys(by), func(a, b etcdKey) int {
-		return cmp.Or(strings.Compare(a.operation, b.operation), strings.Compare(a.bucket, b.bucket))
+	var keys []etcdKey
+	for k := range by {
+		keys = append(keys, k)
+	}
+	sort.Slice(keys, func(i, j int) bool {
+		a, b := &keys[i], &keys[j]
+		return a.operation < b.operation || a.operation == b.operation && a.bucket < b.bucket
 	})
 	labels := func(k etcdKey) []string {
 		resource, group, _ := strings.Cut(k.bucket, ".")

@@ -341,6 +341,8 @@ func (p *program) adopt(role string, l net.Listener, inherited bool) error {
 }
 
 // absolute returns the path from the root on; as it is where the working directory is unknown.
+//
+//go:noinline
 func absolute(path string) string {
 	if a, err := filepath.Abs(path); err == nil {
 		return a

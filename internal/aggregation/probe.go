@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"sort"
 	"time"
 
 	"apichain/internal/api"
@@ -274,8 +275,12 @@ func (s *Services) WriteMetrics(e *metrics.Writer) {
 	}
 	e.Family("aggregator_unavailable_apiservice_total", "counter",
 		"How often an APIService has become one that cannot be used, by name and reason.")
-	of := func(a, b [2]string) int { return slices.Compare(a[:], b[:]) }
-	for _, k := range slices.SortedFunc(maps.Keys(s.turned), of) {
+	var turned [][2]string
+	for k := range s.turned {
+		turned = append(turned, k)
+	}
+	sort.Slice(turned, func(i, j int) bool { return slices.Compare(turned[i][:], turned[j][:]) < 0 })
+	for _, k := range turned {
 		e.Number(float64(s.turned[k]), "name", k[0], "reason", k[1])
 	}
 }

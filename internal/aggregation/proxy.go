@@ -104,6 +104,8 @@ func isDiscovery(info *request.Info) bool {
 }
 
 // refuse answers with a text of one line, as upstream's proxy does.
+//
+//go:noinline
 func refuse(w http.ResponseWriter, req *http.Request, code int, text string) {
 	status.Write(w, req, status.PlainText(code, text))
 }

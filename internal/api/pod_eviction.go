@@ -135,6 +135,8 @@ func isPodReady(pod map[string]any) bool {
 }
 
 // integer returns the integer at a path, 0 for none.
+//
+//go:noinline
 func integer(obj map[string]any, path ...string) int64 {
 	n, _ := tree.At(obj, path...).(int64)
 	return n

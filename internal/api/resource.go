@@ -275,6 +275,8 @@ func (r *Resource) unsupported(verb string) *status.Error {
 }
 
 // conflict returns the 409 for a write of an object that somebody else has changed.
+//
+//go:noinline
 func (r *Resource) conflict(name, why string) *status.Error {
 	return status.Conflict(r.Group, r.Plural, name, why)
 }

@@ -261,6 +261,8 @@ func listHas(list, key Value, steps *int64) Value {
 }
 
 // ofStrings returns a test of two strings.
+//
+//go:noinline
 func ofStrings(f func(s, t string) bool) func(a, b Value) Value {
 	return func(a, b Value) Value {
 		if a.kind != String {

@@ -242,6 +242,8 @@ func (c *callee) mismatch(args ...Value) Value {
 }
 
 // one is a call of one argument.
+//
+//go:noinline
 func (c *callee) one(arg runner, call func(Value) Value) runner {
 	return func(f *frame) Value {
 		v := arg(f)
@@ -256,6 +258,8 @@ func (c *callee) one(arg runner, call func(Value) Value) runner {
 }
 
 // two is a call of two arguments.
+//
+//go:noinline
 func (c *callee) two(left, right runner, call func(a, b Value) Value) runner {
 	return func(f *frame) Value {
 		a, b := left(f), right(f)
@@ -293,6 +297,8 @@ func (c *callee) pay(f *frame, result, a, b Value, n int) Value {
 }
 
 // many is a call of any number of arguments, which ends with the first that is an error.
+//
+//go:noinline
 func (c *callee) many(args []runner, call func([]Value) Value) runner {
 	return func(f *frame) Value {
 		values := make([]Value, len(args))

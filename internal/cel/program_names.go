@@ -161,6 +161,8 @@ func (a *attribute) observed() runner {
 
 // fields returns the closure of the most frequent of attributes: fields of a schema's objects below a variable. otherwise resolves
 // it if something else turns out to be there.
+//
+//go:noinline
 func (a *attribute) fields(otherwise runner) runner {
 	slot, local, steps, cost := a.slot, a.local, a.steps, uint64(len(a.steps)+1)
 	if len(steps) == 1 && local {

@@ -14,14 +14,14 @@ import (
 
 // Standard returns the standard library: operators, conversions, strings, times, and the names of types.
 func Standard() *Library {
-	a, b := ParamOf("A"), ParamOf("B")
-	listOfA, mapOfAB := ListOf(a), MapOf(a, b)
+	a, b := listOfA.Params[0], ParamOf("B")
+	mapOfAB := MapOf(a, b)
 	typeOfA := &Type{Kind: TypeKind, Name: "type", Params: []*Type{a}, Max: Unbounded}
 	var functions []Function
 	functions = append(functions, logic(a)...)
-	functions = append(functions, arithmetic(listOfA)...)
+	functions = append(functions, arithmetic()...)
 	functions = append(functions, comparisons()...)
-	functions = append(functions, containers(a, b, listOfA, mapOfAB)...)
+	functions = append(functions, containers(a, b, mapOfAB)...)
 	functions = append(functions, conversions(a, typeOfA)...)
 	functions = append(functions, texts()...)
 	functions = append(functions, moments()...)
@@ -35,6 +35,8 @@ func Standard() *Library {
 }
 
 // TypeName returns the name by which expressions know a type: null_type, google.protobuf.Timestamp, int, list.
+//
+//go:noinline
 func (t *Type) TypeName() string {
 	switch t.Kind {
 	case Null:
@@ -66,14 +68,9 @@ func member(o Overload) Overload {
 	return o
 }
 
-// to is the row of a conversion.
-func to(id string, arg, result *Type) Overload {
-	o := one(id, arg, result)
-	o.Unary = func(v Value) Value { return Convert(v, result) }
-	return o
-}
-
 // costing is a row whose calls do not cost 1.
+//
+//go:noinline
 func costing(o Overload, cost func(args []Value, result Value) uint64) Overload {
 	o.Cost = cost
 	return o
@@ -140,46 +137,59 @@ func logic(a *Type) []Function {
 }
 
 // arithmetic are the operators on numbers, and + of everything that has it.
-func arithmetic(listOfA *Type) []Function {
-	return []Function{
-		{Name: "_+_", Binary: operand("_+_", add, Bytes, Double, Duration, Int, String, Timestamp, Uint, List), Overloads: []Overload{
-			costing(two("add_bytes", BytesType, BytesType, BytesType), bothSizes),
-			two("add_double", DoubleType, DoubleType, DoubleType),
-			two("add_duration_duration", DurationType, DurationType, DurationType),
-			two("add_duration_timestamp", DurationType, TimestampType, TimestampType),
-			two("add_timestamp_duration", TimestampType, DurationType, TimestampType),
-			two("add_int64", IntType, IntType, IntType),
-			two("add_list", listOfA, listOfA, listOfA),
-			costing(two("add_string", StringType, StringType, StringType), bothSizes),
-			two("add_uint64", UintType, UintType, UintType),
-		}},
-		{Name: "_/_", Binary: operand("_/_", divide, Double, Int, Uint), Overloads: []Overload{
-			two("divide_double", DoubleType, DoubleType, DoubleType),
-			two("divide_int64", IntType, IntType, IntType),
-			two("divide_uint64", UintType, UintType, UintType),
-		}},
-		{Name: "_%_", Binary: operand("_%_", modulo, Int, Uint), Overloads: []Overload{
-			two("modulo_int64", IntType, IntType, IntType),
-			two("modulo_uint64", UintType, UintType, UintType),
-		}},
-		{Name: "_*_", Binary: operand("_*_", multiply, Double, Int, Uint), Overloads: []Overload{
-			two("multiply_double", DoubleType, DoubleType, DoubleType),
-			two("multiply_int64", IntType, IntType, IntType),
-			two("multiply_uint64", UintType, UintType, UintType),
-		}},
-		{Name: "-_", Unary: negate, Overloads: []Overload{
-			one("negate_double", DoubleType, DoubleType),
-			one("negate_int64", IntType, IntType),
-		}},
-		{Name: "_-_", Binary: operand("_-_", subtract, Double, Duration, Int, Timestamp, Uint), Overloads: []Overload{
-			two("subtract_double", DoubleType, DoubleType, DoubleType),
-			two("subtract_duration_duration", DurationType, DurationType, DurationType),
-			two("subtract_int64", IntType, IntType, IntType),
-			two("subtract_timestamp_duration", TimestampType, DurationType, TimestampType),
-			two("subtract_timestamp_timestamp", TimestampType, TimestampType, DurationType),
-			two("subtract_uint64", UintType, UintType, UintType),
-		}},
+func arithmetic() []Function {
+	functions := []Function{
+		{Name: "_+_", Binary: operand("_+_", add, Bytes, Double, Duration, Int, String, Timestamp, Uint, List)},
+		{Name: "_/_", Binary: operand("_/_", divide, Double, Int, Uint)},
+		{Name: "_%_", Binary: operand("_%_", modulo, Int, Uint)},
+		{Name: "_*_", Binary: operand("_*_", multiply, Double, Int, Uint)},
+		{Name: "_-_", Binary: operand("_-_", subtract, Double, Duration, Int, Timestamp, Uint)},
 	}
+	for i := range functions {
+		for _, r := range arithmeticRows {
+			if r.name == functions[i].Name {
+				functions[i].Overloads = append(functions[i].Overloads, costing(two(r.id, r.a, r.b, r.result), r.cost))
+			}
+		}
+	}
+	return append(functions, Function{Name: "-_", Unary: negate, Overloads: []Overload{
+		one("negate_double", DoubleType, DoubleType),
+		one("negate_int64", IntType, IntType),
+	}})
+}
+
+// listOfA is the type of lists of anything.
+var listOfA = &Type{Kind: List, Name: "list", Params: []*Type{{Kind: Param, Name: "A", Max: Unbounded}}, Max: Unbounded}
+
+// arithmeticRows are the overloads of operators on two values.
+var arithmeticRows = []struct {
+	name, id     string
+	a, b, result *Type
+	cost         func(args []Value, result Value) uint64
+}{
+	{"_+_", "add_bytes", BytesType, BytesType, BytesType, bothSizes},
+	{"_+_", "add_double", DoubleType, DoubleType, DoubleType, nil},
+	{"_+_", "add_duration_duration", DurationType, DurationType, DurationType, nil},
+	{"_+_", "add_duration_timestamp", DurationType, TimestampType, TimestampType, nil},
+	{"_+_", "add_timestamp_duration", TimestampType, DurationType, TimestampType, nil},
+	{"_+_", "add_int64", IntType, IntType, IntType, nil},
+	{"_+_", "add_list", listOfA, listOfA, listOfA, nil},
+	{"_+_", "add_string", StringType, StringType, StringType, bothSizes},
+	{"_+_", "add_uint64", UintType, UintType, UintType, nil},
+	{"_/_", "divide_double", DoubleType, DoubleType, DoubleType, nil},
+	{"_/_", "divide_int64", IntType, IntType, IntType, nil},
+	{"_/_", "divide_uint64", UintType, UintType, UintType, nil},
+	{"_%_", "modulo_int64", IntType, IntType, IntType, nil},
+	{"_%_", "modulo_uint64", UintType, UintType, UintType, nil},
+	{"_*_", "multiply_double", DoubleType, DoubleType, DoubleType, nil},
+	{"_*_", "multiply_int64", IntType, IntType, IntType, nil},
+	{"_*_", "multiply_uint64", UintType, UintType, UintType, nil},
+	{"_-_", "subtract_double", DoubleType, DoubleType, DoubleType, nil},
+	{"_-_", "subtract_duration_duration", DurationType, DurationType, DurationType, nil},
+	{"_-_", "subtract_int64", IntType, IntType, IntType, nil},
+	{"_-_", "subtract_timestamp_duration", TimestampType, DurationType, TimestampType, nil},
+	{"_-_", "subtract_timestamp_timestamp", TimestampType, TimestampType, DurationType, nil},
+	{"_-_", "subtract_uint64", UintType, UintType, UintType, nil},
 }
 
 // comparisons are <, <=, > and >=, which all have the same overloads: those of two types only if both are numbers.
@@ -195,28 +205,39 @@ func comparisons() []Function {
 		{"_>=_", "greater_equals_", func(c int) bool { return c >= 0 }},
 	} {
 		compare := operand(f.name, ordered(f.holds), Bool, Bytes, Double, Duration, Int, String, Timestamp, Uint)
-		functions = append(functions, Function{Name: f.name, Binary: compare, Overloads: []Overload{
-			two(f.id+"bool", BoolType, BoolType, BoolType),
-			two(f.id+"int64", IntType, IntType, BoolType),
-			two(f.id+"int64_double", IntType, DoubleType, BoolType),
-			two(f.id+"int64_uint64", IntType, UintType, BoolType),
-			two(f.id+"uint64", UintType, UintType, BoolType),
-			two(f.id+"uint64_double", UintType, DoubleType, BoolType),
-			two(f.id+"uint64_int64", UintType, IntType, BoolType),
-			two(f.id+"double", DoubleType, DoubleType, BoolType),
-			two(f.id+"double_int64", DoubleType, IntType, BoolType),
-			two(f.id+"double_uint64", DoubleType, UintType, BoolType),
-			costing(two(f.id+"string", StringType, StringType, BoolType), lesserSize),
-			costing(two(f.id+"bytes", BytesType, BytesType, BoolType), lesserSize),
-			two(f.id+"timestamp", TimestampType, TimestampType, BoolType),
-			two(f.id+"duration", DurationType, DurationType, BoolType),
-		}})
+		function := Function{Name: f.name, Binary: compare}
+		for _, r := range comparisonRows {
+			function.Overloads = append(function.Overloads, costing(two(f.id+r.id, r.a, r.b, BoolType), r.cost))
+		}
+		functions = append(functions, function)
 	}
 	return functions
 }
 
+// comparisonRows are the overloads of all comparisons, with the ends of their ids.
+var comparisonRows = []struct {
+	id   string
+	a, b *Type
+	cost func(args []Value, result Value) uint64
+}{
+	{"bool", BoolType, BoolType, nil},
+	{"int64", IntType, IntType, nil},
+	{"int64_double", IntType, DoubleType, nil},
+	{"int64_uint64", IntType, UintType, nil},
+	{"uint64", UintType, UintType, nil},
+	{"uint64_double", UintType, DoubleType, nil},
+	{"uint64_int64", UintType, IntType, nil},
+	{"double", DoubleType, DoubleType, nil},
+	{"double_int64", DoubleType, IntType, nil},
+	{"double_uint64", DoubleType, UintType, nil},
+	{"string", StringType, StringType, lesserSize},
+	{"bytes", BytesType, BytesType, lesserSize},
+	{"timestamp", TimestampType, TimestampType, nil},
+	{"duration", DurationType, DurationType, nil},
+}
+
 // containers are [], in and size.
-func containers(a, b, listOfA, mapOfAB *Type) []Function {
+func containers(a, b, mapOfAB *Type) []Function {
 	return []Function{
 		{Name: "_[_]", Overloads: []Overload{
 			two("index_list", listOfA, IntType, a),
@@ -241,57 +262,60 @@ func containers(a, b, listOfA, mapOfAB *Type) []Function {
 
 // conversions are the functions that have the name of a type, and type itself.
 func conversions(a, typeOfA *Type) []Function {
-	return []Function{
+	functions := []Function{
 		{Name: "type", Unary: func(v Value) Value { return TypeValue(v.Type()) }, Overloads: []Overload{one("type", a, typeOfA)}},
 		{Name: "dyn", Unary: func(v Value) Value { return v }, Overloads: []Overload{one("to_dyn", a, DynType)}},
-		{Name: "bool", Overloads: []Overload{
-			to("bool_to_bool", BoolType, BoolType),
-			to("string_to_bool", StringType, BoolType),
-		}},
-		{Name: "bytes", Overloads: []Overload{
-			to("bytes_to_bytes", BytesType, BytesType),
-			costing(to("string_to_bytes", StringType, BytesType), firstSize),
-		}},
-		{Name: "double", Overloads: []Overload{
-			to("double_to_double", DoubleType, DoubleType),
-			to("int64_to_double", IntType, DoubleType),
-			to("string_to_double", StringType, DoubleType),
-			to("uint64_to_double", UintType, DoubleType),
-		}},
-		{Name: "duration", Overloads: []Overload{
-			to("duration_to_duration", DurationType, DurationType),
-			to("string_to_duration", StringType, DurationType),
-		}},
-		{Name: "int", Overloads: []Overload{
-			to("int64_to_int64", IntType, IntType),
-			to("double_to_int64", DoubleType, IntType),
-			to("duration_to_int64", DurationType, IntType),
-			to("string_to_int64", StringType, IntType),
-			to("timestamp_to_int64", TimestampType, IntType),
-			to("uint64_to_int64", UintType, IntType),
-		}},
-		{Name: "string", Overloads: []Overload{
-			to("string_to_string", StringType, StringType),
-			to("bool_to_string", BoolType, StringType),
-			costing(to("bytes_to_string", BytesType, StringType), firstSize),
-			to("double_to_string", DoubleType, StringType),
-			to("duration_to_string", DurationType, StringType),
-			to("int64_to_string", IntType, StringType),
-			to("timestamp_to_string", TimestampType, StringType),
-			to("uint64_to_string", UintType, StringType),
-		}},
-		{Name: "timestamp", Overloads: []Overload{
-			to("timestamp_to_timestamp", TimestampType, TimestampType),
-			to("int64_to_timestamp", IntType, TimestampType),
-			to("string_to_timestamp", StringType, TimestampType),
-		}},
-		{Name: "uint", Overloads: []Overload{
-			to("uint64_to_uint64", UintType, UintType),
-			to("double_to_uint64", DoubleType, UintType),
-			to("int64_to_uint64", IntType, UintType),
-			to("string_to_uint64", StringType, UintType),
-		}},
 	}
+	for _, r := range conversionRows {
+		o := one(r.id, r.arg, r.result)
+		o.Unary, o.Cost = func(v Value) Value { return Convert(v, r.result) }, r.cost
+		if last := &functions[len(functions)-1]; last.Name == r.result.Name {
+			last.Overloads = append(last.Overloads, o)
+		} else {
+			functions = append(functions, Function{Name: r.result.Name, Overloads: []Overload{o}})
+		}
+	}
+	return functions
+}
+
+// conversionRows are the conversions by the types that they make, whose names are theirs. These are variables, as the operators'
+// below: a row that a function makes is four times as large as data, for it is code.
+var conversionRows = []struct {
+	id          string
+	arg, result *Type
+	cost        func(args []Value, result Value) uint64
+}{
+	{"bool_to_bool", BoolType, BoolType, nil},
+	{"string_to_bool", StringType, BoolType, nil},
+	{"bytes_to_bytes", BytesType, BytesType, nil},
+	{"string_to_bytes", StringType, BytesType, firstSize},
+	{"double_to_double", DoubleType, DoubleType, nil},
+	{"int64_to_double", IntType, DoubleType, nil},
+	{"string_to_double", StringType, DoubleType, nil},
+	{"uint64_to_double", UintType, DoubleType, nil},
+	{"duration_to_duration", DurationType, DurationType, nil},
+	{"string_to_duration", StringType, DurationType, nil},
+	{"int64_to_int64", IntType, IntType, nil},
+	{"double_to_int64", DoubleType, IntType, nil},
+	{"duration_to_int64", DurationType, IntType, nil},
+	{"string_to_int64", StringType, IntType, nil},
+	{"timestamp_to_int64", TimestampType, IntType, nil},
+	{"uint64_to_int64", UintType, IntType, nil},
+	{"string_to_string", StringType, StringType, nil},
+	{"bool_to_string", BoolType, StringType, nil},
+	{"bytes_to_string", BytesType, StringType, firstSize},
+	{"double_to_string", DoubleType, StringType, nil},
+	{"duration_to_string", DurationType, StringType, nil},
+	{"int64_to_string", IntType, StringType, nil},
+	{"timestamp_to_string", TimestampType, StringType, nil},
+	{"uint64_to_string", UintType, StringType, nil},
+	{"timestamp_to_timestamp", TimestampType, TimestampType, nil},
+	{"int64_to_timestamp", IntType, TimestampType, nil},
+	{"string_to_timestamp", StringType, TimestampType, nil},
+	{"uint64_to_uint64", UintType, UintType, nil},
+	{"double_to_uint64", DoubleType, UintType, nil},
+	{"int64_to_uint64", IntType, UintType, nil},
+	{"string_to_uint64", StringType, UintType, nil},
 }
 
 // texts are the functions of strings.

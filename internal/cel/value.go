@@ -194,6 +194,8 @@ func (v Value) Err() error {
 func (v Value) IsOptional() bool { return v.kind == Opaque && v.typ == optionalType }
 
 // Optional returns the value of an optional; ok is false for the empty one, and for what is no optional.
+//
+//go:noinline
 func (v Value) Optional() (value Value, ok bool) {
 	if !v.IsOptional() || v.ref == nil {
 		return Value{}, false

@@ -2,7 +2,7 @@ package cel
 
 import (
 	"slices"
-	"strings"
+	"sort"
 )
 
 // Lists and maps come in more forms than two, since an expression must be able to add two lists of a million items for the price
@@ -300,7 +300,7 @@ func (v Value) Members(f func(name string, value Value) bool) {
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortFunc(order, func(i, j int) int { return strings.Compare(b.names[i], b.names[j]) })
+	sort.Slice(order, func(i, j int) bool { return b.names[order[i]] < b.names[order[j]] })
 	for _, i := range order {
 		if !f(b.names[i], b.values[i]) {
 			return

@@ -3,6 +3,7 @@ package conversion
 import (
 	"cmp"
 	"slices"
+	"sort"
 	"strconv"
 	"sync"
 	"time"
@@ -116,9 +117,10 @@ func (w *Webhooks) WriteMetrics(e *metrics.Writer) {
 	for k := range c.conversions {
 		keys = append(keys, k)
 	}
-	slices.SortFunc(keys, func(a, b seriesKey) int {
+	sort.Slice(keys, func(i, j int) bool {
+		a, b := &keys[i], &keys[j]
 		return cmp.Or(cmp.Compare(a.definition, b.definition), cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to),
-			cmp.Compare(strconv.FormatBool(a.succeeded), strconv.FormatBool(b.succeeded)))
+			cmp.Compare(strconv.FormatBool(a.succeeded), strconv.FormatBool(b.succeeded))) < 0
 	})
 	for _, k := range keys {
 		succeeded := strconv.FormatBool(k.succeeded)

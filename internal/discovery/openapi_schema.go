@@ -171,6 +171,8 @@ func (w *schemaWriter) addFields(s map[string]any, t *kinds.Type) {
 
 // objectSchema returns an object with properties; nil says nothing of them. A description of ""
 // is left out.
+//
+//go:noinline
 func objectSchema(doc string, properties map[string]any) map[string]any {
 	s := map[string]any{"type": "object"}
 	if doc != "" {

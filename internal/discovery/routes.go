@@ -60,6 +60,8 @@ func Documents(groups []Group) (out []Document) {
 // OperationName returns a text as part of an operation's name: without what is no letter, digit or
 // underscore, and with a capital letter at the beginning and behind each of these. So apps.example
 // becomes AppsExample, and cert-mgr.io CertMgrIo.
+//
+//go:noinline
 func OperationName(s string) string { return identifier(s, true) }
 
 // identifier returns a text as OperationName has it. capital says whether the first letter is one.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -147,9 +148,10 @@ func sorted[T any](all map[Labels]*T, write func(l Labels, v *T)) {
 	for l := range all {
 		keys = append(keys, l)
 	}
-	slices.SortFunc(keys, func(a, b Labels) int {
+	sort.Slice(keys, func(i, j int) bool {
+		a, b := &keys[i], &keys[j]
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Type, b.Type),
-			cmp.Compare(a.Operation, b.Operation))
+			cmp.Compare(a.Operation, b.Operation)) < 0
 	})
 	for _, l := range keys {
 		write(l, all[l])

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 
@@ -70,7 +71,7 @@ func sortByText(nodes []node) {
 	if slices.IsSortedFunc(siblings, byText) {
 		return
 	}
-	slices.SortFunc(siblings, byText)
+	sort.Slice(siblings, func(i, j int) bool { return byText(siblings[i], siblings[j]) < 0 })
 	var out []node
 	for _, s := range siblings {
 		out = append(out, s.nodes...)
@@ -286,7 +287,9 @@ func sortNodes(nodes []node) []node {
 	for i := 0; i < len(nodes); i += int(nodes[i].size) {
 		siblings = append(siblings, Set{nodes[i : i+int(nodes[i].size)]})
 	}
-	slices.SortStableFunc(siblings, func(a, b Set) int { return a.nodes[0].element().Compare(b.nodes[0].element()) })
+	sort.SliceStable(siblings, func(i, j int) bool {
+		return siblings[i].nodes[0].element().Compare(siblings[j].nodes[0].element()) < 0
+	})
 	out := make([]node, 0, len(nodes))
 	last := -1
 	for _, s := range siblings {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strconv"
 
 	"apichain/internal/store"
@@ -150,9 +151,10 @@ func (f *folder) check(s *state) (*Report, error) {
 		return nil, err
 	}
 	report.Files = p.reports
-	slices.SortFunc(report.Files, func(a, b FileReport) int {
+	sort.Slice(report.Files, func(i, j int) bool {
+		a, b := &report.Files[i], &report.Files[j]
 		// Of one revision, the snapshot is first.
-		return cmp.Or(cmp.Compare(a.Name[:20], b.Name[:20]), cmp.Compare(b.Name, a.Name))
+		return cmp.Or(cmp.Compare(a.Name[:20], b.Name[:20]), cmp.Compare(b.Name, a.Name)) < 0
 	})
 	return report, nil
 }

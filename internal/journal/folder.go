@@ -37,8 +37,9 @@ type folder struct {
 //
 //go:noinline
 func snapshotName(rev int64) string { return fmt.Sprintf("%020d.%s", rev, kindSnapshot) }
+
 //go:noinline
-func journalName(rev int64) string  { return fmt.Sprintf("%020d.%s", rev, kindJournal) }
+func journalName(rev int64) string { return fmt.Sprintf("%020d.%s", rev, kindJournal) }
 
 const (
 	// unfinished ends the name of a file that is being written.

@@ -293,6 +293,8 @@ func ratio(part, whole int64) string {
 }
 
 // number returns the integer at path, 0 if there is none.
+//
+//go:noinline
 func number(obj any, path ...string) int64 {
 	n, _ := tree.At(obj, path...).(int64)
 	return n

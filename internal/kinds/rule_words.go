@@ -211,6 +211,8 @@ func (r *kindReader) formatRule(name string, empty bool) func(*Visit, *Field, an
 
 // uniqueRule demands that no two elements of a list are equal or, with a key, have equal keys.
 // The error is at the later one of two, as upstream's loops find it.
+//
+//go:noinline
 func uniqueRule(key string) func(*Visit, *Field, any) {
 	return func(v *Visit, _ *Field, value any) {
 		list, _ := value.([]any)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -174,8 +175,8 @@ func write(entries []entry, byText bool) any {
 		return nil
 	}
 	// The order is part of what is stored: two lists are the same only entry by entry.
-	if len(entries) > 1 {
-		slices.SortFunc(entries, byOrder)
+	if !slices.IsSortedFunc(entries, byOrder) {
+		sort.Slice(entries, func(i, j int) bool { return byOrder(entries[i], entries[j]) < 0 })
 	}
 	var room [2048]byte // the text is copied once, and has its very size
 	b := append(room[:0], '[')

@@ -3,8 +3,7 @@ package patch
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
+	"sort"
 
 	"apichain/internal/fieldset"
 	"apichain/internal/tree"
@@ -280,7 +279,7 @@ func (w *write) settle(next map[string]any, force bool) (changes, error) {
 		w.owners[name] = o
 	}
 	if len(conflicts) > 0 {
-		slices.SortFunc(conflicts, func(a, b Conflict) int { return strings.Compare(a.Manager, b.Manager) })
+		sort.Slice(conflicts, func(i, j int) bool { return conflicts[i].Manager < conflicts[j].Manager })
 		return own, &Conflicts{conflicts}
 	}
 	return own, nil

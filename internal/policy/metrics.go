@@ -2,7 +2,7 @@ package policy
 
 import (
 	"cmp"
-	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -71,9 +71,10 @@ func (c *counts) write(e *metrics.Writer, prefix, what string) {
 	for l := range c.times {
 		all = append(all, l)
 	}
-	slices.SortFunc(all, func(a, b labels) int {
+	sort.Slice(all, func(i, j int) bool {
+		a, b := &all[i], &all[j]
 		return cmp.Or(cmp.Compare(a.policy, b.policy), cmp.Compare(a.binding, b.binding), cmp.Compare(a.action, b.action),
-			cmp.Compare(a.errorType, b.errorType))
+			cmp.Compare(a.errorType, b.errorType)) < 0
 	})
 	e.Family(prefix+"_check_total", "counter", what+", by what was done about them.")
 	for _, l := range all {

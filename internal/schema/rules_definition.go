@@ -1,10 +1,10 @@
 package schema
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 
@@ -178,7 +178,7 @@ func (c *rulesCheck) cost(at *field.Path, what string, cost uint64) {
 		return
 	}
 	c.expensive = append(c.expensive, expensiveRule{at.String(), cost})
-	slices.SortStableFunc(c.expensive, func(a, b expensiveRule) int { return cmp.Compare(b.cost, a.cost) })
+	sort.SliceStable(c.expensive, func(i, j int) bool { return c.expensive[i].cost > c.expensive[j].cost })
 	c.expensive = c.expensive[:min(len(c.expensive), maxExpensive)]
 }
 

@@ -111,6 +111,8 @@ type statusMeta struct {
 }
 
 // BadRequest returns the 400 for a request that cannot be understood.
+//
+//go:noinline
 func BadRequest(message string) *Error {
 	return &Error{Code: http.StatusBadRequest, Reason: "BadRequest", Message: message}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"iter"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -170,9 +171,7 @@ func (s *Store) Objects(rank func(bucket string) int) (rev int64, all []*Object)
 // ranked sorts holdings in place by the rank of their buckets; those of one rank stay in
 // their order. It returns them.
 func ranked(all []Holding, rank func(bucket string) int) []Holding {
-	slices.SortStableFunc(all, func(a, b Holding) int {
-		return cmp.Compare(rank(a.Bucket.Name), rank(b.Bucket.Name))
-	})
+	sort.SliceStable(all, func(i, j int) bool { return rank(all[i].Bucket.Name) < rank(all[j].Bucket.Name) })
 	return all
 }
 

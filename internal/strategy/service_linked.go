@@ -61,6 +61,8 @@ func externallyAccessible(spec map[string]any) bool {
 }
 
 // headlessService reports whether a service has no address on purpose.
+//
+//go:noinline
 func headlessService(spec map[string]any) bool {
 	list := tree.List(spec, "clusterIPs")
 	return len(list) == 1 && list[0] == "None"

@@ -32,6 +32,8 @@ func text(v any) string {
 }
 
 // nameOf returns the key of what has a name.
+//
+//go:noinline
 func nameOf(e any) string { return tree.Text(e, "name") }
 
 // listed reports whether a word is in a list of words with spaces between them. It allocates

@@ -179,6 +179,8 @@ func bundleNameErrors(name string) []string {
 
 // signerErrors returns what is wrong with the name of a signer: a domain, and a path in it.
 // For example kubernetes.io/kubelet-serving. Certificate signing requests name theirs by the same rule.
+//
+//go:noinline
 func signerErrors(at, name string) (errs []field.Error) {
 	if name == "" {
 		return []field.Error{field.Required(at, "")}

@@ -467,6 +467,8 @@ func (s *yamlScanner) atMarker() bool {
 }
 
 // blankAt reports whether white space, a line end or the end of the text is at offset i.
+//
+//go:noinline
 func (s *yamlScanner) blankAt(i int) bool {
 	switch s.src[i] {
 	case ' ', '\t', '\n', 0:

@@ -262,4 +262,6 @@ func yamlFloat(s string) bool {
 }
 
 // consistsOf reports whether s is made of chars and is not empty.
+//
+//go:noinline
 func consistsOf(s, chars string) bool { return s != "" && strings.Trim(s, chars) == "" }

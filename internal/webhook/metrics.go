@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"slices"
+	"sort"
 	"strconv"
 	"sync"
 	"time"
@@ -109,9 +109,10 @@ func sorted[T any](all map[seriesKey]*T, write func(seriesKey, *T)) {
 	for k := range all {
 		keys = append(keys, k)
 	}
-	slices.SortFunc(keys, func(a, b seriesKey) int {
+	sort.Slice(keys, func(i, j int) bool {
+		a, b := &keys[i], &keys[j]
 		return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.typ, b.typ), cmp.Compare(a.operation, b.operation),
-			cmp.Compare(a.errorType, b.errorType), cmp.Compare(a.code, b.code), cmp.Compare(a.rejected, b.rejected))
+			cmp.Compare(a.errorType, b.errorType), cmp.Compare(a.code, b.code), cmp.Compare(a.rejected, b.rejected)) < 0
 	})
 	for _, k := range keys {
 		write(k, all[k])

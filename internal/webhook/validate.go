@@ -126,6 +126,8 @@ func (v *verdict) ask(ctx context.Context, h *hook, f *form, i int) {
 
 // guardedCall is call of a validating webhook, which is asked in a goroutine of its own: a panic there would end the process, and is
 // an error as upstream has it.
+//
+//go:noinline
 func (q *question) guardedCall(ctx context.Context, h *hook, f *form) (a *answer, err error) {
 	defer func() {
 		r := recover()

@@ -129,6 +129,8 @@ func answer(name, id string, result *cel.Type, f func(decision) cel.Value) cel.F
 const checkCost = 350_000
 
 // serviceAccount changes whom a question is about.
+//
+//go:noinline
 func serviceAccount(n names) func(args []cel.Value) cel.Value {
 	return func(args []cel.Value) cel.Value {
 		q, ok := args[0].Ref().(question)

@@ -156,6 +156,8 @@ func isSorted(list cel.Value) cel.Value {
 }
 
 // extreme returns the function that finds the value which another is replaced by if they compare as worse.
+//
+//go:noinline
 func extreme(name string, worse int) func(cel.Value) cel.Value {
 	return func(list cel.Value) cel.Value {
 		var found cel.Value

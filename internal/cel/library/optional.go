@@ -104,6 +104,8 @@ func unwrapped(list cel.Value) cel.Value {
 
 // expandOptMap makes o.optMap(x, f) a condition: if o is there, f of its value, within the function wrap if that is not "", otherwise
 // nothing. The value has the name x as the accumulator of a comprehension over nothing.
+//
+//go:noinline
 func expandOptMap(message, wrap string) func(*syntax.Expander, *syntax.Expr, []*syntax.Expr) (*syntax.Expr, *syntax.Fault) {
 	return func(x *syntax.Expander, operand *syntax.Expr, args []*syntax.Expr) (*syntax.Expr, *syntax.Fault) {
 		if args[0].Kind != syntax.Ident {

@@ -26,6 +26,8 @@ func Regex() *cel.Library {
 }
 
 // compiled compiles the pattern, the second argument, for a function that has it compiled.
+//
+//go:noinline
 func compiled(f func(re *regexp.Regexp, args []cel.Value) cel.Value) func(args []cel.Value) cel.Value {
 	return func(args []cel.Value) cel.Value {
 		re, err := cel.CompileRegex(args[1].Str())

@@ -1,9 +1,9 @@
 package syntax
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"unicode/utf8"
 )
@@ -48,8 +48,9 @@ func (f *Faults) AddAt(offset int32, message string) {
 // Error returns all faults in the order of their places, each with its line and a caret below the place.
 func (f *Faults) Error() string {
 	list := slices.Clone(f.List)
-	slices.SortStableFunc(list, func(a, b Fault) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	sort.SliceStable(list, func(i, j int) bool {
+		a, b := &list[i], &list[j]
+		return a.Line < b.Line || a.Line == b.Line && a.Column < b.Column
 	})
 	var b strings.Builder
 	for i, e := range list {

@@ -102,6 +102,8 @@ func (x *Expander) Map(entries ...Entry) *Expr {
 }
 
 // Fold returns a comprehension.
+//
+//go:noinline
 func (x *Expander) Fold(c Comprehension) *Expr {
 	e := x.expr(Fold)
 	e.Fold = &c
