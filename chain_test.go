@@ -329,12 +329,12 @@ var layers = map[string]map[string]string{
 		"internal/tree": "conditions are trees",
 	},
 	"internal/matching": {
-		"internal/api": "questions come from the steps of a write", "internal/expression": "expressions see the question", "internal/request": "who asks",
+		"internal/api": "questions come from the steps of a write", "internal/expression": "expressions see the question", "internal/field": "a refusal has causes", "internal/request": "who asks",
 		"internal/selector": "selectors select by labels", "internal/status": "a namespace may be missing", "internal/tree": "rules are trees",
 	},
 	"internal/policy": {
 		"internal/api": "questions come from the steps of a write", "internal/auth": "expressions ask who may do what", "internal/cel": "values are looked at", "internal/expression": "expressions are compiled and evaluated",
-		"internal/field": "a refusal has causes", "internal/kinds": "resources are called by their rows", "internal/matching": "policies say which writes they are about", "internal/metrics": "evaluations are counted", "internal/patch": "a mutation is merged, or a JSON patch", "internal/request": "the time of a request is counted", "internal/selector": "parameters are selected by labels",
+		"internal/field": "a refusal has causes", "internal/matching": "policies say which writes they are about", "internal/metrics": "evaluations are counted", "internal/patch": "a mutation is merged, or a JSON patch", "internal/request": "the time of a request is counted", "internal/selector": "parameters are selected by labels",
 		"internal/status": "refusals", "internal/store": "policies are followed in the store", "internal/tree": "objects are trees",
 	},
 	"internal/webhook": {

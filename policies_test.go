@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"apichain/internal/api"
 )
 
 const (
@@ -53,6 +55,37 @@ func TestPolicies(t *testing.T) {
 	post(strings.TrimSuffix(policyPath, "ies")+"ybindings", aBinding)
 	if got := post("/api/v1/namespaces/default/configmaps", `{"metadata":{"name":"bad"}}`); got.status != 201 {
 		t.Error("off:", got.status, got.body)
+	}
+}
+
+// TestPoliciesOfSnapshots: what a snapshot has of policies is in force when it is loaded, and nothing of it behind a reset; nobody has to
+// follow the store for that.
+func TestPoliciesOfSnapshots(t *testing.T) {
+	p := readyProgram(t)
+	judging := func() string {
+		return strings.Join(p.policiesOf(p.api.Builtin("", "v1", "ConfigMap"), "", api.OperationCreate), "; ")
+	}
+	for _, o := range []struct{ kind, spec string }{{"ValidatingAdmissionPolicy", aPolicy}, {"ValidatingAdmissionPolicyBinding", aBinding}} {
+		p.applied(t, `{"apiVersion":"admissionregistration.k8s.io/v1","kind":"`+o.kind+`",`+o.spec[1:])
+	}
+	const want = "p with binding b"
+	if got := judging(); got != want {
+		t.Fatalf("written: %q", got)
+	}
+	text := p.snapshotText(t)
+	for range 2 {
+		if _, refused := p.restorer.Reset(t.Context()); refused != nil {
+			t.Fatal(refused)
+		}
+		if got := judging(); got != "" {
+			t.Errorf("behind a reset: %q", got)
+		}
+		if _, refused := p.restorer.Load(t.Context(), text); refused != nil {
+			t.Fatal(refused)
+		}
+		if got := judging(); got != want {
+			t.Errorf("behind the load of a snapshot: %q", got)
+		}
 	}
 }
 

@@ -46,7 +46,8 @@ type Config struct {
 	// Admit returns who may change or refuse the writes of a resource: see Admission. It is called
 	// once for each resource, when that is made. With nil nobody does.
 	Admit func(*Resource) Admitters
-	// AfterWrite is called after each write of a resource, by the name of its bucket, and before the answer.
+	// AfterWrite is called after each write of a resource, by the name of its bucket, and before the answer. All of it is called when
+	// the whole store was replaced.
 	AfterWrite map[string]func()
 	// Observer sees watches begin and end; with nil nobody does.
 	Observer Observer

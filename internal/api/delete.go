@@ -261,6 +261,9 @@ func (o *DeleteOptions) check(q *Call, old *store.Object) error {
 // delete removes or marks old. Before it, was is old's tree. After it, next is the last state of
 // the object, and gone as Delete says.
 func (w *write) delete(o *DeleteOptions) (gone bool, err error) {
+	if err := w.keepPermanent(); err != nil {
+		return false, err
+	}
 	// For a delete upstream has both kinds of admission here, where the preconditions hold. No
 	// new object exists yet, which is how admission knows a delete.
 	for _, phase := range [...]Phase{Mutating, Validating} {

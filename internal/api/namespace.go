@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 
 	"apichain/internal/store"
 	"apichain/internal/tree"
@@ -18,14 +19,18 @@ const NamespaceFinalizer = "kubernetes"
 // permanentNamespaces cannot be deleted (upstream).
 var permanentNamespaces = [...]string{"default", "kube-system", "kube-public"}
 
-// holdNamespace marks a deleted namespace, which stays as long as its spec has finalizers. It is
-// called for each DELETE, and returns a 403 for a permanent namespace while NamespaceLifecycle is on.
-func holdNamespace(q *Call, obj map[string]any) (stays bool, err error) {
-	for _, name := range permanentNamespaces {
-		if q.name == name && !q.api.Config.NoNamespaceLifecycle {
-			return false, q.forbidden(q.name, "this namespace may not be deleted")
-		}
+// keepPermanent returns a 403 for the DELETE of a permanent namespace while NamespaceLifecycle is on. That is the first of upstream's
+// plugins, so that nobody else is asked about it.
+func (q *Call) keepPermanent() error {
+	if q.Kind != "Namespace" || q.Group != "" || q.api.Config.NoNamespaceLifecycle || !slices.Contains(permanentNamespaces[:], q.name) {
+		return nil
 	}
+	return q.forbidden(q.name, "this namespace may not be deleted")
+}
+
+// holdNamespace marks a deleted namespace, which stays as long as its spec has finalizers. It is
+// called for each DELETE.
+func holdNamespace(_ *Call, obj map[string]any) (stays bool, err error) {
 	// A first DELETE never removes it at once: controllers must see it terminate.
 	if len(tree.List(obj, "spec", "finalizers")) == 0 && tree.Text(obj, "metadata", "deletionTimestamp") != "" {
 		return false, nil

@@ -171,8 +171,11 @@ func (r *Restorer) rewrite(ctx context.Context, want func() store.Contents) (sto
 	}
 	// A snapshot may have services without the objects that stand for their addresses.
 	r.api.RepairAddresses(ctx)
-	// What it holds is served when it is answered.
+	// What it holds is served, and who is asked about writes by it, is asked, when it is answered.
 	r.api.Customs.Follow()
+	for _, follow := range r.api.Config.AfterWrite {
+		follow()
+	}
 	return w, nil
 }
 

@@ -13,7 +13,7 @@ import (
 	"apichain/internal/tree"
 )
 
-// asked is an authorizer of tests: it keeps what it was asked, and says the same each time.
+// deciding is an authorizer that keeps what it was asked, and says the same each time.
 type deciding struct {
 	says auth.Decision
 	got  []string

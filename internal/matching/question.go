@@ -3,11 +3,8 @@ package matching
 import (
 	"context"
 	"maps"
-	"net/http"
-	"strconv"
 
 	"apichain/internal/api"
-	"apichain/internal/status"
 	"apichain/internal/tree"
 )
 
@@ -141,14 +138,6 @@ func (q *Question) NamespaceMatches(n int32) (bool, error) {
 		}
 	}
 	return q.saidOf[n] == selected, nil
-}
-
-// NoNamespace returns upstream's 404 for a namespace that is not there.
-func NoNamespace(name string) *status.Error {
-	return &status.Error{
-		Code: http.StatusNotFound, Reason: "NotFound", Message: "namespaces " + strconv.Quote(name) + " not found",
-		Details: &status.Details{Name: name, Kind: "namespaces"},
-	}
 }
 
 // Form is a question as it is seen in one form of its resource.

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"apichain/internal/api"
-	"apichain/internal/kinds"
 	"apichain/internal/matching"
 )
 
@@ -35,7 +34,7 @@ func (p *Policies) Matching(phase api.Phase, r *api.Resource, subresource, opera
 				provisos = append(provisos, "with parameters "+x.paramKind)
 			}
 			if len(x.into) > 0 && x.into[0].Form != r {
-				provisos = append(provisos, "as "+qualified(x.into[0].Form.Row))
+				provisos = append(provisos, matching.As(x.into[0].Form))
 			}
 			name := x.policy.name + " with binding " + b.binding.name
 			if provisos = slices.Compact(provisos); len(provisos) > 0 {
@@ -49,20 +48,9 @@ func (p *Policies) Matching(phase api.Phase, r *api.Resource, subresource, opera
 
 // provisos says what constraints ask of an object that its resource does not tell.
 func (c *constraints) provisos(w ways, r *api.Resource) (all []string) {
-	if w.namespaces >= 0 && (r.Namespaced || r.Plural == "namespaces") {
-		all = append(all, "if the namespace has labels "+c.selects[0].String())
-	}
-	if w.objects >= 0 {
-		all = append(all, "if the object has labels "+c.selects[1].String())
-	}
+	all = matching.Provisos(r, c.selects)
 	if n := len(w.into); n > 0 && len(w.into[n-1].Names) > 0 {
 		all = append(all, "for objects of some names")
 	}
 	return all
-}
-
-// qualified returns a resource with its version, as kubectl takes it.
-func qualified(row *kinds.Row) string {
-	parts := slices.DeleteFunc([]string{row.Plural, row.Version, row.Group}, func(s string) bool { return s == "" })
-	return strings.Join(parts, ".")
 }

@@ -140,7 +140,7 @@ func (r *rounds) round(ctx context.Context, a *api.Admission, again bool) (chang
 			return false, err
 		}
 		if ctx.Err() != nil {
-			return false, errTimeout
+			return false, matching.ErrTimeout
 		}
 	}
 	if m.refusal != nil {
@@ -151,7 +151,7 @@ func (r *rounds) round(ctx context.Context, a *api.Admission, again bool) (chang
 	}
 	r.require()
 	if err := m.Settle(ctx, own, m.form.Form); err != nil {
-		return false, clientError(fmt.Errorf("failed to convert object: %w", err))
+		return false, matching.ClientError(fmt.Errorf("failed to convert object: %w", err))
 	}
 	return true, nil
 }
@@ -251,13 +251,13 @@ func (m *mutator) move(ctx context.Context, r *api.Resource) error {
 	case !m.isChanged:
 		f, err := m.as(ctx, r)
 		if err != nil {
-			return clientError(err)
+			return matching.ClientError(err)
 		}
 		m.form = f
 	default:
 		f, err := m.Move(ctx, m.form.Form, r)
 		if err != nil {
-			return clientError(err)
+			return matching.ClientError(err)
 		}
 		m.form = &form{Form: f}
 	}
@@ -314,13 +314,4 @@ func mutationError(err error) string {
 		return "no_error"
 	}
 	return errorType(&decision{isError: true, message: err.Error()})
-}
-
-// clientError returns an error as the client gets it: a *status.Error is one already.
-func clientError(err error) error {
-	var e *status.Error
-	if errors.As(err, &e) {
-		return e
-	}
-	return internalError(err)
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"apichain/internal/cel"
+	"apichain/internal/matching"
 	"apichain/internal/patch"
 	"apichain/internal/tree"
 )
@@ -86,16 +87,16 @@ func (m *mutator) patched(v cel.Value) (map[string]any, error) {
 	if !ok {
 		const list = "couldn't get version/kind; json parse error: json: cannot unmarshal %s into Go value of type " +
 			`struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }`
-		return nil, internalError(fmt.Errorf(list, tree.TypeName(done)))
+		return nil, matching.InternalError(fmt.Errorf(list, tree.TypeName(done)))
 	}
 	if err := m.FitStrictly(next, m.form.Resource); err != nil {
-		return nil, clientError(err)
+		return nil, matching.ClientError(err)
 	}
 	return next, nil
 }
 
 // isFinal reports whether an error is the answer to the client already.
-func isFinal(err error) bool { return clientError(err) == err }
+func isFinal(err error) bool { return matching.ClientError(err) == err }
 
 // operationOf returns an operation as package patch reads it. Upstream writes its texts as Go does, and reads them as JSON: what JSON has
 // no such escape for is no text.

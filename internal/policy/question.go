@@ -2,12 +2,10 @@ package policy
 
 import (
 	"context"
-	"net/http"
 
 	"apichain/internal/api"
 	"apichain/internal/expression"
 	"apichain/internal/matching"
-	"apichain/internal/status"
 )
 
 // What is the same for policies of both kinds: whether one is about a question, in which form it sees the object, and what its
@@ -95,7 +93,7 @@ func (q *question) findNamespace(ctx context.Context) error {
 	}
 	obj, err := q.p.seen.of(ctx, r, o)
 	if err != nil {
-		return internalError(err)
+		return matching.InternalError(err)
 	}
 	q.namespace = obj
 	return nil
@@ -131,10 +129,4 @@ func with(in *expression.Input, params map[string]any) *expression.Input {
 	other := *in
 	other.Params = params
 	return &other
-}
-
-// errTimeout is upstream's answer to a request whose time is over.
-var errTimeout = &status.Error{
-	Code: http.StatusGatewayTimeout, Reason: "Timeout", Message: "Timeout: request did not complete within requested timeout",
-	Details: &status.Details{},
 }

@@ -11,6 +11,7 @@ import (
 	"apichain/internal/cel"
 	"apichain/internal/expression"
 	"apichain/internal/field"
+	"apichain/internal/matching"
 	"apichain/internal/request"
 	"apichain/internal/status"
 	"apichain/internal/tree"
@@ -84,7 +85,7 @@ func (p *Policies) Validate(ctx context.Context, a api.Admission) error {
 		}
 	}
 	if len(plan) > 0 && ctx.Err() != nil {
-		return errTimeout
+		return matching.ErrTimeout
 	}
 	v.annotate()
 	if v.first == nil {
@@ -137,7 +138,7 @@ func (v *verdict) judge(ctx context.Context, x *planned) error {
 			v.evaluate(ctx, b.binding, &evaluation{v.question, x.policy, x.program(), f, param}, &notes)
 			// A hundred policies that burn what they may would take as many seconds.
 			if ctx.Err() != nil {
-				return errTimeout
+				return matching.ErrTimeout
 			}
 		}
 	}
@@ -239,12 +240,4 @@ func (v *verdict) annotate() {
 		b = f.append(b)
 	}
 	v.Scope.Annotate("validation.policy.admission.k8s.io/validation_failure", string(append(b, ']')), false)
-}
-
-// internalError returns upstream's 500 for what goes wrong in the server itself.
-func internalError(why error) *status.Error {
-	return &status.Error{
-		Code: http.StatusInternalServerError, Reason: "InternalError", Message: "Internal error occurred: " + why.Error(),
-		Details: &status.Details{Causes: []field.Error{{Message: why.Error()}}},
-	}
 }

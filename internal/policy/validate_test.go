@@ -237,6 +237,22 @@ func TestOwn(t *testing.T) {
 	}
 }
 
+// TestPermanent: no policy is asked whether a namespace may go that may not.
+func TestPermanent(t *testing.T) {
+	s := start(t)
+	s.Must(201, "POST", policiesPath, apitest.PolicyOf("p", "DELETE:/v1/namespaces", `{"validations":[{"expression":"false"}]}`))
+	s.Must(201, "POST", bindingsPath, apitest.BindingOf("p", "p", "{}"))
+	s.Must(201, "POST", apitest.NamespacesPath, `{"metadata":{"name":"mine"}}`)
+	for name, want := range map[string]string{
+		"default": `namespaces "default" is forbidden: this namespace may not be deleted`,
+		"mine":    `namespaces "mine" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'p' denied request: failed expression: false`,
+	} {
+		if _, got := s.Try("DELETE", apitest.NamespacesPath+"/"+name, nil); tree.Text(got, "message") != want {
+			t.Errorf("told %s, want %s", tree.Text(got, "message"), want)
+		}
+	}
+}
+
 // TestExempt: no policy is about policies.
 func TestExempt(t *testing.T) {
 	s := start(t)

@@ -20,12 +20,27 @@ import (
 //	auditAnnotations    a string or null
 //	mutations           an Object, or a list of JSONPatch
 
-// checkMatchCondition checks a condition of a webhook or a policy.
+// checkMatchCondition checks a condition of a webhook or a policy: its expression, and then its name.
 func checkMatchCondition(v *kinds.Visit) {
 	// What has not changed is not judged anew: it could have become invalid by another version of the server alone.
-	if v.Update() && sameConditions(v.Root, v.OldRoot) || !needText(v, "expression", "") {
+	if v.Update() && sameConditions(v.Root, v.OldRoot) {
 		return
 	}
+	if needText(v, "expression", "") {
+		compileMatchCondition(v)
+	}
+	name := tree.Text(v.Obj, "name")
+	if name == "" {
+		v.Add(field.Required(v.Path("name"), ""))
+		return
+	}
+	for _, why := range field.LabelKeyErrors(name) {
+		v.Add(field.Invalid(v.Path("name"), name, why))
+	}
+}
+
+// compileMatchCondition adds what is wrong with the expression of a condition.
+func compileMatchCondition(v *kinds.Visit) {
 	d := expression.Declared{Params: tree.Object(v.Root, "spec", "paramKind") != nil, Authorizer: true}
 	text := strings.TrimSpace(tree.Text(v.Obj, "expression"))
 	isStored := false

@@ -51,20 +51,6 @@ type deniedError struct{ says *status.Error }
 
 func (e *deniedError) Error() string { return e.says.Error() }
 
-// internalError returns upstream's 500 for what goes wrong in the server itself.
-func internalError(why error) *status.Error {
-	return &status.Error{
-		Code: http.StatusInternalServerError, Reason: "InternalError", Message: "Internal error occurred: " + why.Error(),
-		Details: &status.Details{Causes: []field.Error{{Message: why.Error()}}},
-	}
-}
-
-// errTimeout is upstream's answer to a request whose time is over while webhooks are asked.
-var errTimeout = &status.Error{
-	Code: http.StatusGatewayTimeout, Reason: "Timeout", Message: "Timeout: request did not complete within requested timeout",
-	Details: &status.Details{},
-}
-
 // call asks a webhook about a form of the question. The error is a *callError, or a *status.Error for the client. Annotations and
 // warnings of the answer are given on. It waits for no longer than the webhook's own time and ctx say, and may be called by several
 // goroutines for one question, whose form must have its tail then.

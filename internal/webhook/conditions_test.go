@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -113,6 +114,24 @@ func TestConditionsRefused(t *testing.T) {
 	}
 }
 
+// TestConditionsRefusedInOrder: of each condition first the expression is judged, and then the name.
+func TestConditionsRefusedInOrder(t *testing.T) {
+	s := start(t, nil)
+	const list = `"matchConditions":[{"name":"a b","expression":"1"},{"name":" ","expression":"true"},{},{"name":"c","expression":" "}]`
+	got := s.Must(422, "POST", pathOf("Validating"), configurationOf("Validating", "c", s.hookOf("a", "ok", list)))
+	var fields []string
+	for _, c := range tree.List(got, "details", "causes") {
+		fields = append(fields, strings.TrimPrefix(tree.Text(c, "field"), "webhooks[0].matchConditions")+" "+tree.Text(c, "reason"))
+	}
+	want := []string{
+		"[0].expression FieldValueInvalid", "[0].name FieldValueInvalid", "[1].name FieldValueInvalid", "[2].expression FieldValueRequired",
+		"[2].name FieldValueRequired", "[3].expression FieldValueRequired",
+	}
+	if !slices.Equal(fields, want) {
+		t.Errorf("told %q\nwant %q", fields, want)
+	}
+}
+
 // TestConditionsInForm: conditions see the object in the form of the webhook's rule, as the webhooks before have made it, and
 // request.resource as it was asked for.
 func TestConditionsInForm(t *testing.T) {
@@ -130,13 +149,18 @@ func TestConditionsInForm(t *testing.T) {
 	}
 }
 
-// TestConditionsCounted: the families are upstream's.
+// TestConditionsCounted: the families are upstream's, and the time is told apart from that of webhooks.
 func TestConditionsCounted(t *testing.T) {
 	s := start(t, nil)
 	s.says("ok", `{"allowed":true}`)
 	s.configure("Validating", "v", s.hookOf("a", "ok", conditionsOf("object.metadata.name == 'm'")+mapsAlone), s.hookOf("b", "ok", conditionsOf("object.a == 1", "object.b == 1")+ignore+mapsAlone))
 	s.Must(201, "POST", apitest.MapsPath, apitest.MapObject("m"))
 	s.Must(201, "POST", apitest.MapsPath, apitest.MapObject("n"))
+	s.mu.Lock()
+	if s.judging <= 0 || s.spent <= 0 {
+		t.Errorf("%v were spent in conditions, %v in webhooks", s.judging, s.spent)
+	}
+	s.mu.Unlock()
 	var text bytes.Buffer
 	w := metrics.NewWriter(&text)
 	s.w.config.Counts.WriteMetrics(w)

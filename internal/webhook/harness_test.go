@@ -38,6 +38,7 @@ type served struct {
 	reviews []map[string]any
 	notes   map[string]string // annotations, those with the body too
 	spent   time.Duration
+	judging time.Duration // conditions
 }
 
 // start makes a server without webhooks; intercept, which may be nil, is the backends'. Its namespace default has the label runlevel 0.
@@ -67,8 +68,11 @@ func start(t testing.TB, intercept func(context.Context, *backend.Backend) error
 		Spent: func(in request.Part, took time.Duration) {
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			if in == request.InWebhooks {
+			switch in {
+			case request.InWebhooks:
 				s.spent += took
+			case request.InRules:
+				s.judging += took
 			}
 		},
 		Extend: func(a *api.API) {

@@ -2,12 +2,13 @@ package webhook
 
 import (
 	"context"
-	"slices"
+	"strings"
+	"time"
 
 	"apichain/internal/api"
 	"apichain/internal/expression"
-	"apichain/internal/kinds"
 	"apichain/internal/matching"
+	"apichain/internal/request"
 	"apichain/internal/status"
 )
 
@@ -55,7 +56,9 @@ func (q *question) holds(ctx context.Context, h *hook, f *form, phase string) (b
 		q.authority = expression.NewAuthority(ctx, q.w.config.Authorizer, matching.User(q.Admission))
 	}
 	labels := expression.Labels{Name: h.name, Kind: "webhook", Type: phase, Operation: q.Operation}
+	begun := time.Now()
 	matches, err := h.conditions().Match(ctx, q.Input(&f.Form, q.Resource, q.authority), q.w.config.Counts, labels)
+	q.Scope.Spend(request.InRules, time.Since(begun))
 	switch {
 	case err == nil:
 		if !matches {
@@ -63,7 +66,7 @@ func (q *question) holds(ctx context.Context, h *hook, f *form, phase string) (b
 		}
 		return matches, nil
 	case ctx.Err() != nil:
-		return false, errTimeout
+		return false, matching.ErrTimeout
 	case h.failsOpen:
 		q.w.config.Counts.Excluded(labels)
 		return false, nil
@@ -82,43 +85,20 @@ func (w *Webhooks) Matching(phase api.Phase, r *api.Resource, subresource, opera
 	}
 	// The plan is what a write would go by; selectors are told in words, since there is no object.
 	for _, p := range t.plan(matching.Shape{Phase: phase, Resource: r, Subresource: subresource, Operation: operation}) {
-		names = append(names, p.configuration+"/"+p.name+p.provisos(r))
+		name := p.configuration + "/" + p.name + " " + strings.Join(p.provisos(r), ", ")
+		names = append(names, strings.TrimSuffix(name, " "))
 	}
 	return names
 }
 
-// provisos returns, for people, in words on what it depends whether a webhook is asked whose rules match, and how it sees the object.
-func (p *planned) provisos(r *api.Resource) (text string) {
-	add := func(s string) {
-		if text == "" {
-			text = " "
-		} else {
-			text += ", "
-		}
-		text += s
-	}
-	if p.namespaces >= 0 && (r.Namespaced || r.Plural == "namespaces") {
-		add("if the namespace has labels " + p.selects[0].String())
-	}
-	if p.objects >= 0 {
-		add("if the object has labels " + p.selects[1].String())
-	}
+// provisos says, for people, on what it depends whether a webhook is asked whose rules match, and how it sees the object.
+func (p *planned) provisos(r *api.Resource) []string {
+	all := matching.Provisos(r, p.selects)
 	if p.conditions != nil {
-		add("if its conditions hold")
+		all = append(all, "if its conditions hold")
 	}
 	if p.form != r {
-		add("as " + qualified(p.form.Row))
+		all = append(all, matching.As(p.form))
 	}
-	return text
-}
-
-// qualified returns a resource with its version, as kubectl takes it: horizontalpodautoscalers.v2.autoscaling, nodes.v1 of the core
-// group, which has no name.
-func qualified(row *kinds.Row) string {
-	parts := slices.DeleteFunc([]string{row.Plural, row.Version, row.Group}, func(s string) bool { return s == "" })
-	text := parts[0]
-	for _, p := range parts[1:] {
-		text += "." + p
-	}
-	return text
+	return all
 }

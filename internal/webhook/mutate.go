@@ -11,9 +11,9 @@ import (
 
 	"apichain/internal/api"
 	"apichain/internal/backend"
+	"apichain/internal/matching"
 	"apichain/internal/patch"
 	"apichain/internal/request"
-	"apichain/internal/status"
 	"apichain/internal/tree"
 )
 
@@ -138,7 +138,7 @@ func (q *question) move(ctx context.Context, f *form, r *api.Resource, isChanged
 	}
 	next, err := q.Move(ctx, f.Form, r)
 	if err != nil {
-		return nil, internalError(err)
+		return nil, matching.InternalError(err)
 	}
 	return &form{Form: next}, nil
 }
@@ -146,7 +146,7 @@ func (q *question) move(ctx context.Context, f *form, r *api.Resource, isChanged
 // settle makes own, the object that was given, what the webhooks have made of it.
 func (q *question) settle(ctx context.Context, own map[string]any, f *form) error {
 	if err := q.Settle(ctx, own, f.Form); err != nil {
-		return clientError(err)
+		return matching.ClientError(err)
 	}
 	return nil
 }
@@ -185,7 +185,7 @@ func (m *mutation) ask(ctx context.Context, q *question, h *hook, f *form, round
 	}
 	if f.Object == nil {
 		const unsupported = "admission webhook %q attempted to modify the object, which is not supported for this operation"
-		return false, internalError(fmt.Errorf(unsupported, h.name))
+		return false, matching.InternalError(fmt.Errorf(unsupported, h.name))
 	}
 	if a.patchType != "JSONPatch" {
 		return false, &callError{h.name, fmt.Errorf("unsupported patch type %q", a.patchType), denied(h.name, a.result).Code}
@@ -196,7 +196,7 @@ func (m *mutation) ask(ctx context.Context, q *question, h *hook, f *form, round
 	said := string(tree.AppendJSON(nil, v))
 	next, err := q.patched(f, operations)
 	if err != nil {
-		return false, clientError(err)
+		return false, matching.ClientError(err)
 	}
 	// A patch that leaves the object as it is asks nobody again.
 	changed = !tree.Equal(f.Object, next)
@@ -238,13 +238,4 @@ func (q *question) patched(f *form, operations []any) (map[string]any, error) {
 		return nil, errors.New(noKind + "json: cannot unmarshal " + tree.TypeName(v) + " into Go value of type " + kindFields)
 	}
 	return next, q.Fit(next, f.Resource)
-}
-
-// clientError returns an error as the client gets it: a *status.Error is one already.
-func clientError(err error) error {
-	var e *status.Error
-	if errors.As(err, &e) {
-		return e
-	}
-	return internalError(err)
 }

@@ -34,7 +34,7 @@ type form struct {
 func (q *question) in(ctx context.Context, r *api.Resource) (*form, error) {
 	f, err := q.In(ctx, r)
 	if err != nil {
-		return nil, internalError(err)
+		return nil, matching.InternalError(err)
 	}
 	return &form{Form: f}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"apichain/internal/api"
+	"apichain/internal/matching"
 	"apichain/internal/request"
 )
 
@@ -66,7 +67,7 @@ func (w *Webhooks) Validate(ctx context.Context, a api.Admission) error {
 	}
 	// Nobody is asked whose answer could not count any more.
 	if ctx.Err() != nil {
-		return errTimeout
+		return matching.ErrTimeout
 	}
 	v := verdict{q: q, begun: time.Now()}
 	var others sync.WaitGroup
@@ -135,7 +136,7 @@ func (q *question) guardedCall(ctx context.Context, h *hook, f *form) (a *answer
 		}
 		q.w.config.Log.Error("a call of a webhook has panicked", "webhook", h.name, "panic", r, "stack", string(debug.Stack()))
 		why := fmt.Errorf("ValidatingAdmissionWebhook/%s has panicked: %v", h.name, r)
-		if a, err = nil, internalError(why); h.failsOpen {
+		if a, err = nil, matching.InternalError(why); h.failsOpen {
 			err = &callError{h.name, why, http.StatusInternalServerError}
 		}
 	}()
@@ -159,7 +160,7 @@ func (q *question) failed(ctx context.Context, h *hook, err error, key string) e
 	if !h.failsOpen {
 		h.backend.FailedClosed()
 		log.Warn("failed calling webhook, failing closed", "webhook", h.name, "configuration", h.configuration, "err", call.why)
-		return internalError(call)
+		return matching.InternalError(call)
 	}
 	// A client that has gone is no failure of the webhook.
 	if !errors.Is(call.why, context.Canceled) {
@@ -170,7 +171,7 @@ func (q *question) failed(ctx context.Context, h *hook, err error, key string) e
 	}
 	// The webhook may fail, but the time of the request is over too, and those behind it cannot be asked.
 	if ctx.Err() != nil && q.Phase == api.Mutating {
-		return errTimeout
+		return matching.ErrTimeout
 	}
 	return nil
 }
