@@ -130,6 +130,9 @@ func (f *frame) halt(err error) Value {
 
 // interrupted reports whether the evaluation is to end. It counts the rounds of comprehensions.
 func (f *frame) interrupted() bool {
+	if f.steps < 0 {
+		f.halt(ErrBudget)
+	}
 	if f.halted != nil {
 		return true
 	}
@@ -319,7 +322,10 @@ func (p *planner) planStruct(e *syntax.Expr) planned {
 			}
 			b.names, b.values = append(b.names, entry.Field), append(b.values, v)
 		}
-		if v, ok := wellKnownValue(e.Name, b); ok {
+		if v, ok := wellKnownValue(e.Name, b, &f.steps); ok {
+			if f.steps < 0 {
+				return f.halt(ErrBudget)
+			}
 			return v
 		}
 		return Value{kind: Object, ref: b, typ: t}

@@ -81,11 +81,18 @@ func (x *fold) run(f *frame) Value {
 	}
 	f.locals[x.accumulator] = x.begin()
 	if over.kind == List {
+		tree, _ := over.ref.([]any)
 		for i, n := 0, over.Len(); i < n; i++ {
-			if !x.both {
-				f.locals[x.var1] = over.At(i)
+			var item Value
+			if tree != nil {
+				item = f.read(tree[i], over.typ.item())
 			} else {
-				f.locals[x.var1], f.locals[x.var2] = IntOf(int64(i)), over.At(i)
+				item = over.At(i)
+			}
+			if !x.both {
+				f.locals[x.var1] = item
+			} else {
+				f.locals[x.var1], f.locals[x.var2] = IntOf(int64(i)), item
 			}
 			if !x.round(f) {
 				break
@@ -123,7 +130,7 @@ func (f *frame) largeMap(over Value, tree map[string]any, each func(key, value V
 	}
 	item := over.typ.item()
 	for _, k := range f.keys {
-		if !each(StringOf(k), Of(tree[k], item)) {
+		if !each(StringOf(k), f.read(tree[k], item)) {
 			return
 		}
 	}

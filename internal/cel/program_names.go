@@ -176,10 +176,10 @@ func (a *attribute) fields(otherwise runner) runner {
 			if n, ok := x.(int64); ok && field.Type.Kind == Int {
 				at = Value{kind: Int, num: uint64(n)}
 			} else {
-				at = Of(x, field.Type)
+				at = f.read(x, field.Type)
 			}
 		}
-		if f.cost += cost; f.cost > f.limit {
+		if f.cost += cost; f.cost > f.limit || f.steps < 0 {
 			return f.halt(ErrBudget)
 		}
 		return at
@@ -252,6 +252,8 @@ func (f *frame) walk(v Value, steps []step) Value {
 			key = s.index(f)
 			if key.kind == Error {
 				next, found = key, broken
+			} else if !f.hash(key) {
+				return f.halt(ErrBudget)
 			} else if name, ok := noKey(key); ok {
 				if s.native {
 					name = nativeType(key, name)
@@ -260,10 +262,10 @@ func (f *frame) walk(v Value, steps []step) Value {
 			}
 		}
 		if found == there {
-			next, found = find(v, s.field, key)
+			next, found = f.find(v, s.field, key)
 		}
 		if found == there || !optional {
-			if f.cost++; f.cost > f.limit {
+			if f.cost++; f.cost > f.limit || f.steps < 0 {
 				return f.halt(ErrBudget)
 			}
 		}
@@ -289,7 +291,7 @@ func (f *frame) walk(v Value, steps []step) Value {
 }
 
 // find looks for a key in v. field is that of the key if the schema has one and v is of the schema.
-func find(v Value, field *Field, key Value) (Value, presence) {
+func (f *frame) find(v Value, field *Field, key Value) (Value, presence) {
 	switch v.kind {
 	case Error:
 		return v, broken
@@ -299,7 +301,7 @@ func find(v Value, field *Field, key Value) (Value, presence) {
 			if x == nil {
 				return Value{}, absent
 			}
-			return present(Of(x, field.Type))
+			return present(f.read(x, field.Type))
 		}
 		if found, ok := v.Find(key); ok {
 			return present(found)
@@ -310,6 +312,9 @@ func find(v Value, field *Field, key Value) (Value, presence) {
 			return Fail(err), broken
 		}
 		if i >= 0 && i < int64(v.Len()) {
+			if tree, ok := v.ref.([]any); ok && key.kind == Int {
+				return f.read(tree[i], v.typ.item()), there
+			}
 			return v.Get(key), there
 		}
 	case Object:
@@ -346,7 +351,7 @@ func unset(v, key Value) Value {
 }
 
 // missing returns the error of a key that is not there.
-func missing(key Value) Value { return Fail(errors.New("no such key: " + key.String())) }
+func missing(key Value) Value { return Failf("no such key: %v", key) }
 
 // noKey returns what upstream calls a value that no list, map or object has an index for.
 func noKey(v Value) (name string, ok bool) {
