@@ -89,21 +89,21 @@ func notStrictlyFalse(v Value) Value {
 
 // The costs of calls that look at more than one place, in units of ten bytes, code points or items.
 
-// tenth returns a tenth of a size, rounded up.
-func tenth(n uint64) uint64 { return uint64(math.Ceil(float64(n) * 0.1)) }
+// Tenth returns the cost of going through a size once: a tenth of it, rounded up.
+func Tenth(n uint64) uint64 { return uint64(math.Ceil(float64(n) * TextFactor)) }
 
 // Traversal returns the cost of going through a value once.
-func Traversal(v Value) uint64 { return tenth(v.Size()) }
+func Traversal(v Value) uint64 { return Tenth(v.Size()) }
 
 func firstSize(args []Value, _ Value) uint64  { return Traversal(args[0]) }
 func secondSize(args []Value, _ Value) uint64 { return Traversal(args[1]) }
 func listSize(args []Value, _ Value) uint64   { return args[1].Size() }
-func bothSizes(args []Value, _ Value) uint64  { return tenth(args[0].Size() + args[1].Size()) }
+func bothSizes(args []Value, _ Value) uint64  { return Tenth(args[0].Size() + args[1].Size()) }
 
 func productOfSizes(args []Value, _ Value) uint64 { return Traversal(args[0]) * Traversal(args[1]) }
 
 // lesserSize is the cost of a comparison, which ends with the shorter of its arguments.
-func lesserSize(args []Value, _ Value) uint64 { return tenth(sizeUpTo(args[0], args[1])) }
+func lesserSize(args []Value, _ Value) uint64 { return Tenth(sizeUpTo(args[0], args[1])) }
 
 // sizeUpTo returns the lesser size of two values, without counting the code points of a string that is longer in any case.
 func sizeUpTo(a, b Value) uint64 {
@@ -121,9 +121,12 @@ func sizeUpTo(a, b Value) uint64 {
 }
 
 // RegexCost is the cost of a match: the text times the expression, which is args[1].
-func RegexCost(args []Value, _ Value) uint64 {
-	text := uint64(math.Ceil((1 + float64(args[0].Size())) * 0.1))
-	return text * uint64(math.Ceil(float64(args[1].Size())*0.25))
+func RegexCost(args []Value, _ Value) uint64 { return MatchCost(args[0].Size(), args[1].Size()) }
+
+// MatchCost returns the cost of a regular expression of some length over a text of some length: the longer the one is, the more each
+// step over the other costs, and an empty text is as one of one code point.
+func MatchCost(text, pattern uint64) uint64 {
+	return uint64(math.Ceil((1+float64(text))*TextFactor)) * uint64(math.Ceil(float64(pattern)*PatternFactor))
 }
 
 // logic are the operators that may not need all of their arguments, and equality, which takes any.

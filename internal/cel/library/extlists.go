@@ -25,7 +25,7 @@ func made(factor float64, size uint64) uint64 {
 	if factor < 0 {
 		factor = 1
 	}
-	return sum(uint64(float64(size)*factor), 1+newList)
+	return cel.SaturatingSum(uint64(float64(size)*factor), 1+newList)
 }
 
 // mayMake is the estimate.
@@ -62,7 +62,7 @@ func compared(arg int) cost {
 		if list.Kind() == cel.List && list.Len() > 0 {
 			factor = factorOf(list.At(0).Kind())
 		}
-		return made(factor, product(list.Size(), list.Size()))
+		return made(factor, cel.SaturatingProduct(list.Size(), list.Size()))
 	}
 }
 

@@ -252,7 +252,7 @@ func validate(format, text cel.Value) cel.Value {
 // validated and mayValidate take a format for a regular expression of its length, and of the greatest.
 func validated(args []cel.Value, _ cel.Value) uint64 {
 	if f, ok := args[0].Ref().(*namedFormat); ok {
-		return matched(args[1].Size(), f.length)
+		return cel.MatchCost(args[1].Size(), f.length)
 	}
 	return 1
 }

@@ -270,7 +270,7 @@ func mayReplace(args []cel.Node) (cel.Range, *cel.Range) {
 	var count, kept cel.Range
 	switch {
 	case old.Min == 0:
-		count.Max, kept.Max = sum(size.Max, 1), size.Max
+		count.Max, kept.Max = cel.SaturatingSum(size.Max, 1), size.Max
 	case with.Max <= old.Min:
 		kept.Max = size.Max
 	default:
@@ -278,7 +278,7 @@ func mayReplace(args []cel.Node) (cel.Range, *cel.Range) {
 	}
 	switch {
 	case old.Max == 0:
-		count.Min, kept.Min = sum(size.Min, 1), size.Min
+		count.Min, kept.Min = cel.SaturatingSum(size.Min, 1), size.Min
 	case old.Max <= with.Min:
 		kept.Min = size.Min
 	default:
