@@ -89,6 +89,9 @@ var attacks = []string{
 	"self.l.all(x, self.keyed == self.keyed2)",
 	"self.l.all(x, size(self.keyed + self.keyed2) > 0)",
 	"[0].map(x, self.l + self.l)" + strings.Repeat(".map(x, x + x)", 21) + ".all(x, size(self.set + dyn(x)) > 0)",
+	"[[0]]" + strings.Repeat(".map(x, x + x)", 39) + ".all(x, x == x)",
+	"[[0]]" + strings.Repeat(".map(x, x + x)", 39) + ".all(x, x.all(y, y == 0))",
+	"[[0]]" + strings.Repeat(".map(x, x + x)", 39) + ".all(x, 1 in x)",
 	// Lists that are longer than memory, and values that are deeper than the first item says.
 	"[0].map(x, self.l + self.l)" + strings.Repeat(".map(x, x + x)", 9) + ".all(x, x.reverse() == [])",
 	"[0].map(x, self.l + self.l)" + strings.Repeat(".map(x, x + x)", 9) + ".all(x, x.slice(0, 100000000) == [])",

@@ -82,12 +82,13 @@ func (x *fold) run(f *frame) Value {
 	f.locals[x.accumulator] = x.begin()
 	if over.kind == List {
 		tree, _ := over.ref.([]any)
+		items := over.cursor()
 		for i, n := 0, over.Len(); i < n; i++ {
 			var item Value
 			if tree != nil {
 				item = f.read(tree[i], over.typ.item())
 			} else {
-				item = over.At(i)
+				item = items.next()
 			}
 			if !x.both {
 				f.locals[x.var1] = item

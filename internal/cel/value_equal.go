@@ -122,15 +122,21 @@ func sameLists(a, b Value, steps *int64) Value {
 	var failed Value
 	r, twofold := a.ref.(*rope)
 	twofold = twofold && !r.plain
+	left, right := a.cursor(), b.cursor()
+	way := int64(0)
+	if left.rest != nil || right.rest != nil {
+		way = 2 // a rope may be of lists of one item, to each of which it is a longer way
+	}
 	for i, n := 0, a.Len(); i < n; i++ {
+		*steps -= way
 		var e Value
 		if strict {
-			if e = same(a.At(i), b.At(i), steps); e != True {
+			if e = same(left.next(), right.next(), steps); e != True {
 				return e
 			}
 			continue
 		}
-		if e = equal(a.At(i), b.At(i), steps); e == False {
+		if e = equal(left.next(), right.next(), steps); e == False {
 			return False
 		}
 		if e.kind != Error {

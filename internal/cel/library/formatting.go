@@ -239,15 +239,18 @@ func (w *writer) list(v cel.Value) error {
 	if err := w.put("["); err != nil {
 		return err
 	}
-	for i := range v.Len() {
-		if i > 0 {
-			if err := w.put(", "); err != nil {
-				return err
-			}
+	var failed error
+	v.Entries(func(i, item cel.Value) bool {
+		if i.Int() > 0 {
+			failed = w.put(", ")
 		}
-		if err := w.value(v.At(i), true); err != nil {
-			return err
+		if failed == nil {
+			failed = w.value(item, true)
 		}
+		return failed == nil
+	})
+	if failed != nil {
+		return failed
 	}
 	return w.put("]")
 }
