@@ -45,6 +45,8 @@ type reason struct {
 // because says, in a dry run, why the filter that x is in lets it pass or answers it, and by which
 // flag, rule or pattern. On a real request it costs a comparison, so a caller that has to put text
 // together asks for x.dry first.
+//
+//go:noinline
 func (x *exchange) because(why, rule string) {
 	if x.dry != nil {
 		x.dry.say(x, reason{why: why, rule: rule})
@@ -59,6 +61,7 @@ func (x *exchange) wouldWait(why, rule string) {
 	}
 }
 
+//go:noinline
 func (d *dryRun) say(x *exchange, r reason) { d.reasons[int(x.at.Load())] = r }
 
 // visit is one server that the director asked. It has taken the request for a route, refused it with

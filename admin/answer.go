@@ -116,6 +116,8 @@ func (ans *answer) send(code int, body []byte) {
 
 // truncate returns at most n bytes of a client's text, with what is not UTF-8 replaced.
 // The result may be longer than n bytes, since a replacement character has three.
+//
+//go:noinline
 func truncate(s string, n int) string {
 	if len(s) > n {
 		s = s[:n]

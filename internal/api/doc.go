@@ -41,7 +41,8 @@
 //	└─ commit      or a conflict, and again from the object as it has become
 //	answer
 //
-// What stands on the right is internal/managed, internal/admission and internal/webhook; policies are not there yet.
+// What stands on the right is internal/managed, internal/admission, internal/policy and internal/webhook. An x-kubernetes-validations
+// rule of a definition is a part of the schema, and so of check.
 //
 // An API and its resources may be used by any number of goroutines at once. A Call belongs to
 // the goroutine of its request, and no lock is held from its read to its commit: see write.go

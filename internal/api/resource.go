@@ -186,6 +186,8 @@ func (r *Resource) Key(namespace, name string) string {
 func (r *Resource) Root() string { return "/apis/" + r.Group + "/" + r.Version + "/" }
 
 // apiVersion returns what objects of the resource say: v1, or example.com/v1.
+//
+//go:noinline
 func (r *Resource) apiVersion() string {
 	if r.Group == "" {
 		return r.Version

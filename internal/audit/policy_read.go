@@ -60,6 +60,8 @@ type policyReader struct{ wrong []string }
 
 // add reports a problem of the field at path. It must stay on one line: texts of the file
 // are quoted.
+//
+//go:noinline
 func (r *policyReader) add(path, format string, args ...any) {
 	r.wrong = append(r.wrong, path+": "+fmt.Sprintf(format, args...))
 }

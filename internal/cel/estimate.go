@@ -75,6 +75,8 @@ type measured struct {
 }
 
 // local returns what is known of a variable of a comprehension, nil for a name that is none.
+//
+//go:noinline
 func (e *estimator) local(name string) *measured {
 	for i := len(e.locals) - 1; i >= 0; i-- {
 		if e.locals[i].name == name {
@@ -263,6 +265,8 @@ func (e *estimator) path(x *syntax.Expr) []string {
 }
 
 // items returns what is known of what x holds, nil where nothing is.
+//
+//go:noinline
 func (e *estimator) items(x *syntax.Expr) *itemSizes {
 	if items := e.nodes[x.ID].items; items != nil {
 		return items

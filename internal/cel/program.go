@@ -121,6 +121,8 @@ func (f *frame) spend(n uint64, v Value) Value {
 }
 
 // halt ends the evaluation.
+//
+//go:noinline
 func (f *frame) halt(err error) Value {
 	if f.halted == nil {
 		f.halted, f.spent = err, f.cost
@@ -171,6 +173,7 @@ type planned struct {
 	constant  *Value
 	attribute *attribute
 	run       runner
+	item      runner // of a list that is written with one item: that
 }
 
 // plan returns the plan of e.
@@ -255,7 +258,11 @@ func (p *planner) planList(e *syntax.Expr) planned {
 	if constant {
 		return constantNode(build(nil))
 	}
-	return planned{run: func(f *frame) Value { return f.spend(10, build(f)) }}
+	n := planned{run: func(f *frame) Value { return f.spend(10, build(f)) }}
+	if len(items) == 1 && !optional[0] {
+		n.item = items[0]
+	}
+	return n
 }
 
 // planMap plans {a: b, ?c: d}, as planList.

@@ -3,7 +3,9 @@ package cel
 import (
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"apichain/internal/cel/syntax"
 )
@@ -111,6 +113,9 @@ func (p *planner) planFunction(e *syntax.Expr, nodes []planned) planned {
 		return planned{run: c.many(args, func(values []Value) Value { return c.Regex(re, values) })}
 	}
 	run := c.run(args)
+	if more := c.gathering(nodes, run); more != nil {
+		return planned{run: more}
+	}
 	if len(nodes) == 1 && nodes[0].constant != nil && conversion(name) {
 		v := run(&frame{limit: NoLimit, steps: firstSteps})
 		if v.kind == Error {
@@ -245,7 +250,7 @@ func (c *callee) one(arg runner, call func(Value) Value) runner {
 		if v.kind == Error && c.name != "@not_strictly_false" {
 			return c.pay(f, v, v, Value{}, 1)
 		}
-		if f.halted != nil || !c.look(f, v) {
+		if f.halted != nil || v.kind >= String && !c.look(f, v) {
 			return f.halt(ErrBudget)
 		}
 		return c.pay(f, call(v), v, Value{}, 1)
@@ -263,7 +268,7 @@ func (c *callee) two(left, right runner, call func(a, b Value) Value) runner {
 			return c.pay(f, b, a, b, 2)
 		}
 		f.steps -= c.extra
-		if f.halted != nil || !c.look(f, a) || !c.look(f, b) || !c.search(f, a, b) {
+		if f.halted != nil || f.steps < 0 || a.kind >= String && !c.look(f, a) || b.kind >= String && !c.look(f, b) || !c.search(f, a, b) {
 			return f.halt(ErrBudget)
 		}
 		if c.merges && a.listing() != Atomic && b.kind == List {
@@ -336,6 +341,9 @@ func (c *callee) ints(left, right runner) runner {
 	if c.overload == nil || !strings.HasSuffix(c.overload.ID, "_int64") {
 		return nil
 	}
+	if c.overload.ID == "add_int64" {
+		return c.sum(left, right)
+	}
 	// Which of -1, 0 and 1 the result of a comparison may be.
 	var less, same, greater bool
 	switch c.overload.ID {
@@ -375,15 +383,32 @@ func (c *callee) ints(left, right runner) runner {
 	}
 }
 
+// sum returns the closure of + of two ints.
+func (c *callee) sum(left, right runner) runner {
+	general := c.Binary
+	return func(f *frame) Value {
+		a, b := left(f), right(f)
+		switch {
+		case a.kind == Error:
+			return f.spend(1, a)
+		case b.kind == Error:
+			return f.spend(1, b)
+		case f.halted != nil:
+			return f.halt(ErrBudget)
+		case a.kind == Int:
+			return f.spend(1, add(a, b))
+		}
+		return f.spend(1, general(a, b))
+	}
+}
+
 // logical plans && and ||. The second is not evaluated if the first decides; an error counts only if neither does.
 func (p *planner) logical(nodes []planned, decides bool) runner {
 	terms := make([]runner, len(nodes))
 	for i, n := range nodes {
 		terms[i] = p.observed(n)
 	}
-	return func(f *frame) Value {
-		var failed Value
-		ok := true
+	rest := func(f *frame, failed Value, ok bool, terms []runner) Value {
 		for _, term := range terms {
 			v := term(f)
 			switch {
@@ -401,6 +426,26 @@ func (p *planner) logical(nodes []planned, decides bool) runner {
 		}
 		return BoolOf(!decides)
 	}
+	if len(terms) != 2 {
+		return func(f *frame) Value { return rest(f, Value{}, true, terms) }
+	}
+	first, second := terms[0], terms[1]
+	return func(f *frame) Value {
+		a := first(f)
+		switch {
+		case a.kind == Bool && a.Bool() == decides:
+			return a
+		case a.kind != Bool && f.halted != nil:
+			return a
+		case a.kind != Bool:
+			return rest(f, NoSuchOverload(a), false, terms[1:])
+		}
+		b := second(f)
+		if b.kind != Bool && f.halted == nil {
+			return NoSuchOverload(b)
+		}
+		return b
+	}
 }
 
 // equality plans == and !=. != of what cannot be compared is true.
@@ -412,6 +457,19 @@ func (p *planner) equality(nodes []planned, differ bool) runner {
 	}
 	return func(f *frame) Value {
 		a, b := left(f), right(f)
+		// Most are of scalars, which are the same at a glance.
+		if a.kind == b.kind && f.halted == nil && f.steps > 0 {
+			switch a.kind {
+			case Bool, Int, Uint:
+				f.steps--
+				return f.spend(1, BoolOf((a.num == b.num) != differ))
+			case String:
+				if s, t := a.Str(), b.Str(); len(s) < much && len(t) < much {
+					f.steps--
+					return f.spend(lesserText(s, t), BoolOf((s == t) != differ))
+				}
+			}
+		}
 		switch {
 		case a.kind == Error:
 			return c.pay(f, a, a, b, 2)
@@ -433,6 +491,19 @@ func (p *planner) equality(nodes []planned, differ bool) runner {
 		}
 		return c.pay(f, v, a, b, 2)
 	}
+}
+
+// lesserText is lesserSize of strings.
+func lesserText(s, t string) uint64 {
+	switch n := min(len(s), len(t)); {
+	case n == 0:
+		return 0
+	case n <= 10:
+		return 1
+	case s == t:
+		return Tenth(uint64(utf8.RuneCountInString(s)))
+	}
+	return Tenth(uint64(min(utf8.RuneCountInString(s), utf8.RuneCountInString(t))))
 }
 
 // sameCost is lesserSize but for values of libraries, which cost 1 to compare, but not where they are to differ.
@@ -480,11 +551,13 @@ func (p *planner) membership(c callee, nodes []planned) (planned, bool) {
 	if list.Len() == 0 {
 		return constantNode(False), true
 	}
-	set := map[scalar]bool{}
+	set, texts := map[scalar]bool{}, make([]string, 0, list.Len())
 	for i, n := 0, list.Len(); i < n; i++ {
 		item := list.At(i)
 		switch item.kind {
-		case Bool, Double, Int, String, Uint:
+		case String:
+			texts = append(texts, item.Str())
+		case Bool, Double, Int, Uint:
 		default:
 			return planned{}, false
 		}
@@ -495,6 +568,15 @@ func (p *planner) membership(c callee, nodes []planned) (planned, bool) {
 		}
 	}
 	arg := p.observed(nodes[0])
+	if len(texts) == list.Len() && len(texts) <= fewKeys {
+		return planned{run: func(f *frame) Value {
+			v := arg(f)
+			if v.kind == Error {
+				return v
+			}
+			return BoolOf(v.kind == String && slices.Contains(texts, v.Str()))
+		}}, true
+	}
 	return planned{run: func(f *frame) Value {
 		v := arg(f)
 		if v.kind == Error {

@@ -1,6 +1,7 @@
 package cel
 
 import (
+	"math"
 	"reflect"
 	"slices"
 
@@ -20,7 +21,20 @@ type fold struct {
 	first                               *Value // what the accumulator begins with, if that is constant
 	accumulator, var1, var2             int
 	both                                bool
+	gathers                             bool // no expression can name the accumulator
+	ends                                ending
+	end, asking                         uint64 // what ends it, as the number of a bool, and what it costs to ask
+	predicate                           runner // of all and exists: what the accumulator becomes if it is a bool that does not end it
 }
+
+// ending says when a comprehension ends before its list does.
+type ending uint8
+
+const (
+	whenAsked ending = iota // when the condition is false
+	never                   // the condition is true
+	atOnce                  // when the accumulator is a certain bool: all and exists, whose conditions need not be run for that
+)
 
 // planFold plans what macros over lists and maps expand to.
 func (p *planner) planFold(e *syntax.Expr) planned {
@@ -38,12 +52,41 @@ func (p *planner) planFold(e *syntax.Expr) planned {
 		f.var2 = p.bind(x.Var2, nil, true)
 	}
 	f.condition = p.observed(p.plan(x.Condition))
-	f.step = p.observed(p.plan(x.Step))
+	f.gathers = x.Accumulator == syntax.Accumulator
+	f.ends, f.end, f.asking = whenEnded(x)
+	if init.constant == nil && f.ends == atOnce {
+		f.ends = whenAsked
+	}
+	if s := x.Step; f.ends == atOnce && s.Kind == syntax.Call && s.Name == [...]string{"_&&_", "_||_"}[f.end] && len(s.Args) == 2 &&
+		s.Args[0].Kind == syntax.Ident && s.Args[0].Name == x.Accumulator {
+		nodes := []planned{p.plan(s.Args[0]), p.plan(s.Args[1])}
+		f.step, f.predicate = p.logical(nodes, f.end == 1), p.observed(nodes[1])
+	} else {
+		f.step = p.observed(p.plan(s))
+		if f.ends == atOnce {
+			f.ends = whenAsked
+		}
+	}
 	// The result sees the accumulator alone.
 	p.scope = p.scope[:outside+1]
 	f.result = p.observed(p.plan(x.Result))
 	p.scope = p.scope[:outside]
 	return planned{run: f.run}
+}
+
+// whenEnded tells by the forms of the macros when a comprehension ends.
+func whenEnded(x *syntax.Comprehension) (ends ending, end, asking uint64) {
+	accumulator := func(e *syntax.Expr) bool { return e.Kind == syntax.Ident && e.Name == x.Accumulator }
+	switch c := x.Condition; {
+	case c.Kind == syntax.Literal && c.Value == true:
+		return never, 0, 0
+	case c.Kind != syntax.Call || c.Name != "@not_strictly_false" || len(c.Args) != 1:
+	case accumulator(c.Args[0]):
+		return atOnce, 0, 2
+	case c.Args[0].Kind == syntax.Call && c.Args[0].Name == "!_" && accumulator(c.Args[0].Args[0]):
+		return atOnce, 1, 3
+	}
+	return whenAsked, 0, 0
 }
 
 // bind gives a variable a slot.
@@ -81,24 +124,7 @@ func (x *fold) run(f *frame) Value {
 	}
 	f.locals[x.accumulator] = x.begin()
 	if over.kind == List {
-		tree, _ := over.ref.([]any)
-		items := over.cursor()
-		for i, n := 0, over.Len(); i < n; i++ {
-			var item Value
-			if tree != nil {
-				item = f.read(tree[i], over.typ.item())
-			} else {
-				item = items.next()
-			}
-			if !x.both {
-				f.locals[x.var1] = item
-			} else {
-				f.locals[x.var1], f.locals[x.var2] = IntOf(int64(i)), item
-			}
-			if !x.round(f) {
-				break
-			}
-		}
+		x.list(f, over)
 	} else {
 		each := func(key, value Value) bool {
 			f.locals[x.var1] = key
@@ -117,6 +143,35 @@ func (x *fold) run(f *frame) Value {
 		return Fail(f.halted)
 	}
 	return closed(x.result(f))
+}
+
+// list goes through a list.
+func (x *fold) list(f *frame, over Value) {
+	if tree, ok := over.ref.([]any); ok && !x.both {
+		t := over.typ.item()
+		for _, item := range tree {
+			f.locals[x.var1] = f.read(item, t)
+			if !x.round(f) {
+				return
+			}
+		}
+		return
+	}
+	items := over.cursor()
+	for i, n := 0, over.Len(); i < n; i++ {
+		item := items.next()
+		if !x.both {
+			f.locals[x.var1] = item
+		} else {
+			f.locals[x.var1], f.locals[x.var2] = IntOf(int64(i)), item
+		}
+		if item.kind == Bytes {
+			f.hash(item) // those of a tree were decoded
+		}
+		if !x.round(f) {
+			return
+		}
+	}
 }
 
 // largeMap goes through a map whose keys take long to sort. Those of the last one are kept, since a comprehension within another
@@ -139,32 +194,102 @@ func (f *frame) largeMap(over Value, tree map[string]any, each func(key, value V
 
 // round does one iteration, and reports whether there is to be another.
 func (x *fold) round(f *frame) bool {
-	if c := x.condition(f); c == False {
-		return false
+	switch x.ends {
+	case whenAsked:
+		if x.condition(f).isFalse() {
+			return false
+		}
+	case atOnce:
+		if f.cost += x.asking; f.cost > f.limit {
+			f.cost = f.limit + 1
+			f.halt(ErrBudget)
+			return false
+		}
+		switch v := &f.locals[x.accumulator]; {
+		case v.kind != Bool:
+		case v.num == x.end:
+			return false
+		default:
+			// The step is && or || of the accumulator, which is looked at once more, and this.
+			if f.cost++; f.cost > f.limit {
+				f.halt(ErrBudget)
+				return false
+			}
+			said := x.predicate(f)
+			if said.kind != Bool && f.halted == nil {
+				said = NoSuchOverload(said)
+			}
+			f.locals[x.accumulator] = said
+			return !f.interrupted()
+		}
 	}
 	f.locals[x.accumulator] = x.step(f)
 	return !f.interrupted()
 }
 
-// begin returns what the accumulator begins with. Empty lists and maps may be added to in place from here on, for the expression
-// has no name for them.
+// begin returns what the accumulator begins with. Empty lists and maps may be added to in place from here on, if the expression
+// has no name for them, as it has where cel.bind gave it one.
 func (x *fold) begin() Value {
 	switch {
 	case x.first == nil:
 		return Value{kind: pending}
+	case !x.gathers:
 	case x.first.kind == List && x.first.Len() == 0:
-		return Value{kind: List, ref: &growing{}}
+		g := &growing{}
+		g.items = g.few[:0]
+		return Value{kind: List, ref: g}
 	case x.first.kind == Map && x.first.Len() == 0:
 		return Value{kind: Map, ref: &mapping{open: true}}
 	}
 	return *x.first
 }
 
+// gathering returns the closure of + for an accumulator and one item, as map and filter have it, or 1, as exists_one has it; nil for
+// any other call. otherwise adds what turns out to be something else.
+func (c *callee) gathering(nodes []planned, otherwise runner) runner {
+	if c.name != "_+_" || c.cost != nil {
+		return nil
+	}
+	a := nodes[0].attribute
+	if a == nil || !a.local || len(a.steps) > 0 {
+		return nil
+	}
+	slot, item, one := a.slot, nodes[1].item, nodes[1].constant
+	if one != nil && one.kind == Int && one.num == 1 {
+		return func(f *frame) Value {
+			n := &f.locals[slot]
+			if n.kind != Int || n.num == math.MaxInt64 || f.cost+2 > f.limit {
+				return otherwise(f)
+			}
+			f.cost += 2
+			return Value{kind: Int, num: n.num + 1}
+		}
+	}
+	if item == nil {
+		return nil
+	}
+	return func(f *frame) Value {
+		list := f.locals[slot]
+		g, ok := list.ref.(*growing)
+		if !ok || g.done {
+			return otherwise(f)
+		}
+		// The accumulator, the list that is not made, and the sum, each at its time.
+		f.spend(1, list)
+		if v := f.spend(10, item(f)); v.kind != Error {
+			g.items = append(g.items, v)
+		} else {
+			list = v
+		}
+		return f.spend(1, list)
+	}
+}
+
 // closed returns what a comprehension has gathered as a value that never changes.
 func closed(v Value) Value {
 	switch ref := v.ref.(type) {
 	case *growing:
-		return ListValue(ref.items)
+		ref.done = true
 	case *mapping:
 		if ref.open {
 			ref.open = false

@@ -134,6 +134,7 @@ func (a *attribute) add(s step) {
 // observed returns the closure of an attribute that is an expression of its own.
 func (a *attribute) observed() runner {
 	run := a.resolve()
+	known := a.slot >= 0 && !a.hidden && !slices.ContainsFunc(a.steps, func(s step) bool { return s.field == nil || s.optional })
 	switch {
 	case a.choose != nil && a.test:
 		// Upstream takes off what has() has not paid at the beginning, also where there was nothing to pay.
@@ -145,9 +146,14 @@ func (a *attribute) observed() runner {
 			f.cost--
 			return v
 		}
+	case a.test && known:
+		return a.fieldTest(run)
 	case a.choose != nil, a.test:
 		return run
-	case a.slot >= 0 && !a.hidden && !slices.ContainsFunc(a.steps, func(s step) bool { return s.field == nil || s.optional }):
+	case known && len(a.steps) == 0 && a.local:
+		slot := a.slot
+		return func(f *frame) Value { return f.spend(1, f.locals[slot]) }
+	case known:
 		return a.fields(run)
 	}
 	return func(f *frame) Value { return f.spend(1, run(f)) }
@@ -157,6 +163,9 @@ func (a *attribute) observed() runner {
 // it if something else turns out to be there.
 func (a *attribute) fields(otherwise runner) runner {
 	slot, local, steps, cost := a.slot, a.local, a.steps, uint64(len(a.steps)+1)
+	if len(steps) == 1 && local {
+		return steps[0].local(slot, otherwise)
+	}
 	return func(f *frame) Value {
 		from := f.vars
 		if local {
@@ -173,11 +182,7 @@ func (a *attribute) fields(otherwise runner) runner {
 			if x == nil {
 				return f.spend(uint64(i+2), missing(steps[i].key))
 			}
-			if n, ok := x.(int64); ok && field.Type.Kind == Int {
-				at = Value{kind: Int, num: uint64(n)}
-			} else {
-				at = f.read(x, field.Type)
-			}
+			at = f.read(x, field.Type)
 		}
 		if f.cost += cost; f.cost > f.limit || f.steps < 0 {
 			return f.halt(ErrBudget)
@@ -186,19 +191,96 @@ func (a *attribute) fields(otherwise runner) runner {
 	}
 }
 
+// local is fields of one field of a comprehension's variable.
+func (s *step) local(slot int, otherwise runner) runner {
+	key, t, name := s.field.Key, s.field.Type, s.key
+	return func(f *frame) Value {
+		at := &f.locals[slot]
+		m, ok := at.ref.(map[string]any)
+		if !ok || at.typ == nil || at.typ.Kind != Object {
+			return f.spend(1, otherwise(f))
+		}
+		x := m[key]
+		if x == nil {
+			return f.spend(2, missing(name))
+		}
+		if f.cost += 2; f.cost > f.limit {
+			return f.halt(ErrBudget)
+		}
+		return f.read(x, t)
+	}
+}
+
+// read is Of for what an evaluation looks at, the most frequent first. A text that a format makes something else of is read at each
+// look, for which it takes steps.
+func (f *frame) read(tree any, t *Type) Value {
+	if t == nil {
+		return untyped(tree)
+	}
+	switch x := tree.(type) {
+	case string:
+		if t.Kind == String {
+			return Value{kind: String, ref: tree}
+		}
+		if len(x) >= much && (t.Kind == Bytes || t.Kind == Duration || t.Kind == Timestamp) {
+			f.steps -= int64(len(x) / 4)
+		}
+	case int64:
+		if t.Kind == Int {
+			return Value{kind: Int, num: uint64(x)}
+		}
+	case map[string]any:
+		if t.Kind == Object || t.Kind == Map {
+			return Value{kind: Map, ref: tree, typ: t}
+		}
+	}
+	return Of(tree, t)
+}
+
+// fieldTest is fields for has(), which does not pay for the variable.
+func (a *attribute) fieldTest(otherwise runner) runner {
+	slot, local, steps, last := a.slot, a.local, a.steps, len(a.steps)-1
+	return func(f *frame) Value {
+		from := f.vars
+		if local {
+			from = f.locals
+		}
+		at := from[slot]
+		for i := range steps {
+			m, ok := at.ref.(map[string]any)
+			if !ok || at.typ == nil || at.typ.Kind != Object {
+				return otherwise(f)
+			}
+			field := steps[i].field
+			x := m[field.Key]
+			switch {
+			case x == nil && i == last:
+				return f.spend(uint64(i+1), Value{kind: Bool})
+			case x == nil:
+				return f.spend(uint64(i+1), missing(steps[i].key))
+			}
+			at = f.read(x, field.Type)
+		}
+		if at.kind != Error {
+			at = Value{kind: Bool, num: 1}
+		}
+		return f.spend(uint64(len(steps)), at)
+	}
+}
+
 // resolve returns the closure of an attribute that pays for its steps alone.
 func (a *attribute) resolve() runner {
 	if a.choose != nil {
 		choose, yes, no := a.choose, a.yes.resolve(), a.no.resolve()
 		return func(f *frame) Value {
-			switch c := choose(f); {
-			case c == True:
-				return yes(f)
-			case c == False:
-				return no(f)
-			default:
+			c := choose(f)
+			switch {
+			case c.kind != Bool:
 				return NoSuchOverload(c)
+			case c.num != 0:
+				return yes(f)
 			}
+			return no(f)
 		}
 	}
 	root, steps, hidden := a.root, a.steps, a.hidden

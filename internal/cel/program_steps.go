@@ -79,15 +79,6 @@ func (f *frame) hash(key Value) bool {
 	return f.steps >= 0
 }
 
-// read is Of for what an evaluation looks at: a text that a format makes something else of is read at each look, for which it takes
-// steps.
-func (f *frame) read(tree any, t *Type) Value {
-	if s, ok := tree.(string); ok && len(s) >= much && t != nil && t.Kind != String {
-		f.steps -= int64(len(s) / 4)
-	}
-	return Of(tree, t)
-}
-
 // made takes the steps for a result that somebody has made, so many for an item or eight bytes, and reports whether there were enough.
 func (f *frame) made(v Value, each int64) bool {
 	switch v.kind {

@@ -80,10 +80,11 @@ var (
 
 // BoolOf returns b.
 func BoolOf(b bool) Value {
+	v := Value{kind: Bool}
 	if b {
-		return True
+		v.num = 1
 	}
-	return False
+	return v
 }
 
 // IntOf returns n.
@@ -96,6 +97,8 @@ func UintOf(n uint64) Value { return Value{kind: Uint, num: n} }
 func DoubleOf(f float64) Value { return Value{kind: Double, num: math.Float64bits(f)} }
 
 // StringOf returns s.
+//
+//go:noinline
 func StringOf(s string) Value { return Value{kind: String, ref: s} }
 
 // BytesOf returns b, which nobody changes from now on.
@@ -123,10 +126,15 @@ func Some(v Value) Value { return Value{kind: Opaque, ref: v, typ: optionalType}
 func TypeValue(t *Type) Value { return Value{kind: TypeKind, ref: t} }
 
 // Fail returns an error as a value. Operators pass it on; || and && may absorb it.
+// It is not inlined, nor are NoSuchOverload and Failf: there are hundreds of calls, and none is in a hurry.
+//
+//go:noinline
 func Fail(err error) Value { return Value{kind: Error, ref: err} }
 
 // Failf is Fail with a text. The text is made when somebody reads it: most errors are absorbed, or replaced by the message of a rule,
 // and a key that is not there may be a megabyte long, at a cost of 1.
+//
+//go:noinline
 func Failf(format string, args ...any) Value { return Fail(&failure{format, args}) }
 
 // failure is an error whose text is not made yet. Its arguments are values, which do not change, and what fmt prints.
@@ -149,6 +157,8 @@ func (e *failure) Unwrap() error {
 }
 
 // NoSuchOverload returns the first of args that is an error, and otherwise the error of arguments of the wrong types.
+//
+//go:noinline
 func NoSuchOverload(args ...Value) Value {
 	for _, v := range args {
 		if v.kind == Error {
@@ -161,6 +171,9 @@ func NoSuchOverload(args ...Value) Value {
 // Bool, Int, Uint, Double, Str, Bytes, Time, Duration, Ref, Err and Optional return what a value of that kind is; of any other
 // kind, nothing that means anything.
 func (v Value) Bool() bool { return v.kind == Bool && v.num != 0 }
+
+// isFalse reports whether v is false; to compare with False takes longer.
+func (v Value) isFalse() bool { return v.kind == Bool && v.num == 0 }
 
 // Int returns an int.
 func (v Value) Int() int64 { return int64(v.num) }
@@ -196,6 +209,8 @@ func (v Value) Err() error {
 }
 
 // IsOptional reports whether v is an optional, with a value or without.
+//
+//go:noinline
 func (v Value) IsOptional() bool { return v.kind == Opaque && v.typ == optionalType }
 
 // Optional returns the value of an optional; ok is false for the empty one, and for what is no optional.
@@ -207,6 +222,8 @@ func (v Value) Optional() (value Value, ok bool) {
 }
 
 // Type returns the type of v at run time, which knows no items, keys and fields.
+//
+//go:noinline
 func (v Value) Type() *Type {
 	switch v.kind {
 	case Null:
@@ -259,6 +276,8 @@ func (v Value) Size() uint64 {
 
 // Len returns the number of items, entries, bytes, or code points of a string; 0 for everything else. An object of a schema is as
 // long as the tree has keys, also those that the schema does not know.
+//
+//go:noinline
 func (v Value) Len() int {
 	switch ref := v.ref.(type) {
 	case string:

@@ -20,8 +20,12 @@ type rope struct {
 // one list: l + l.
 const maxRope = 1 << 40
 
-// growing is the list of the accumulator of a comprehension. It is seen by the comprehension alone.
-type growing struct{ items []Value }
+// growing is the list that a comprehension gathers. Until it is done it is seen by the comprehension alone, and added to in place.
+type growing struct {
+	items []Value
+	done  bool
+	few   [2]Value // room for the first items
+}
 
 // mapping is a map that an expression has put together, in the order in which it did. Its keys are scalars; where they are few
 // they are searched from one to the next, where they are many there is an index.
@@ -434,7 +438,7 @@ func (v Value) Get(key Value) Value {
 
 // concat returns two lists in a row; a and b are lists.
 func concat(a, b Value) Value {
-	if g, ok := a.ref.(*growing); ok {
+	if g, ok := a.ref.(*growing); ok && !g.done {
 		// The accumulator of a comprehension: nobody else has seen it.
 		b.Entries(func(_, item Value) bool { g.items = append(g.items, item); return true })
 		return a

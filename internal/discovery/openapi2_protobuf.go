@@ -243,6 +243,8 @@ func appendLength[T string | []byte](b []byte, number uint64, value T) []byte {
 }
 
 // appendHeader appends what stands before the bytes of a field that has so many.
+//
+//go:noinline
 func appendHeader(b []byte, number uint64, size int) []byte {
 	const length = 2
 	return binary.AppendUvarint(binary.AppendUvarint(b, number<<3|length), uint64(size))

@@ -49,24 +49,26 @@ func (c *Conditions) Match(ctx context.Context, in *Input, n *Counts, l Labels) 
 	defer func() { n.took(l, time.Since(begun)) }()
 	run, budget := c.unit.Run(ctx, in), uint64(ConditionsBudget)
 	var errs []string
+	isFalse := false
 	for _, e := range c.list {
 		var result Result
 		if result, budget, err = run.Evaluate(e, budget); err != nil {
 			return false, err
 		}
-		// All are evaluated, and only then it is looked at them (upstream): a budget that is spent behind a false one is an error.
 		switch {
+		// Those behind a false one say nothing any more, but are evaluated (upstream): a budget that is spent there is an error.
+		case isFalse:
 		case result.Err != nil:
 			errs = append(errs, result.Err.Error())
-		case !result.Value.Bool():
-			defer func() { matches, err = false, nil }()
+		default:
+			isFalse = !result.Value.Bool()
 		}
 	}
 	n.failed(l, len(errs))
-	if len(errs) > 0 {
-		return false, errors.New(aggregate(errs))
+	if isFalse || len(errs) == 0 {
+		return !isFalse, nil
 	}
-	return true, nil
+	return false, errors.New(aggregate(errs))
 }
 
 // aggregate returns several errors as upstream prints them: in brackets, each once.

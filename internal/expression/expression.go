@@ -207,7 +207,9 @@ var base = sync.OnceValue(func() map[envKey]*cel.Env {
 	request, namespace := requestType(), namespaceType()
 	for i := range 4 {
 		stored, patches := i&1 != 0, i&2 != 0
-		o := cel.Options{Libraries: library.New(), Optionals: true, Homogeneous: true, Literals: true, Types: []*cel.Type{request, namespace}}
+		o := cel.Options{
+			Libraries: library.New(), Types: []*cel.Type{request, namespace}, Optionals: true, Homogeneous: true, Literals: true,
+		}
 		if stored {
 			o.Libraries = library.Stored()
 		}

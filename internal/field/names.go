@@ -204,6 +204,8 @@ func IsDNSSubdomain(s string) bool { return len(s) <= maxSubdomain && isDottedDN
 
 // tooLongErrors checks the length of s in bytes. unit is how upstream calls them: characters in
 // names, bytes in labels.
+//
+//go:noinline
 func tooLongErrors(s string, limit int, unit string) []string {
 	if len(s) <= limit {
 		return nil

@@ -18,9 +18,13 @@ type Path struct {
 const None = "<nil>"
 
 // Root returns the path of a field of the object itself.
+//
+//go:noinline
 func Root(name string) *Path { return &Path{nil, name} }
 
 // Child returns the path of the field name in the object at p.
+//
+//go:noinline
 func (p *Path) Child(name string) *Path {
 	if p == nil {
 		return Root(name)
@@ -30,12 +34,18 @@ func (p *Path) Child(name string) *Path {
 
 // Key returns the path of a member of a map, whose keys are data and no field names:
 // metadata.labels[app]. The key is not quoted (upstream).
+//
+//go:noinline
 func (p *Path) Key(key string) *Path { return &Path{p, "[" + key + "]"} }
 
 // Index returns the path of element i of the list at p.
+//
+//go:noinline
 func (p *Path) Index(i int) *Path { return &Path{p, "[" + strconv.Itoa(i) + "]"} }
 
 // String writes the path, and None for a nil one.
+//
+//go:noinline
 func (p *Path) String() string {
 	if p == nil {
 		return None

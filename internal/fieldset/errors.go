@@ -67,6 +67,8 @@ func (errs Errors) Under(e Element, text *int) Errors {
 }
 
 // Errorf returns one error of the place itself.
+//
+//go:noinline
 func Errorf(format string, args ...any) Errors {
 	return Errors{{Message: fmt.Sprintf(format, args...)}}
 }

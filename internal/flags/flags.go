@@ -127,6 +127,8 @@ func (s *Set) Duration(p *time.Duration, name string, value time.Duration, help 
 
 // List registers a flag whose value is a comma-separated list. Given twice, the last wins, as for
 // every other flag; an empty value is the empty list. The default is not copied, and never changed.
+//
+//go:noinline
 func (s *Set) List(p *[]string, name string, value []string, help string) *Flag {
 	*p = value
 	return s.Var((*list)(p), name, help)

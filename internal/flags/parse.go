@@ -29,6 +29,8 @@ func (p *Problems) Add(name, format string, args ...any) {
 }
 
 // When is Add for what is wrong if so.
+//
+//go:noinline
 func (p *Problems) When(wrong bool, name, format string, args ...any) {
 	if wrong {
 		p.Add(name, format, args...)

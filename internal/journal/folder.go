@@ -34,7 +34,10 @@ type folder struct {
 }
 
 // snapshotName and journalName return the names of the files that begin at a revision. They sort as their revisions do.
+//
+//go:noinline
 func snapshotName(rev int64) string { return fmt.Sprintf("%020d.%s", rev, kindSnapshot) }
+//go:noinline
 func journalName(rev int64) string  { return fmt.Sprintf("%020d.%s", rev, kindJournal) }
 
 const (

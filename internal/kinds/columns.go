@@ -380,6 +380,8 @@ func selectorCell(path []string) func(map[string]any) any {
 }
 
 // joinOr returns the elements with commas between them, or empty where there are none.
+//
+//go:noinline
 func joinOr(list []string, empty string) string {
 	if len(list) == 0 {
 		return empty

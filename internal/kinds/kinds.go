@@ -339,6 +339,8 @@ func (k *Row) Versions() []string {
 }
 
 // Type describes the objects as clients send and receive them; nil for a custom resource.
+//
+//go:noinline
 func (k *Row) Type() *Type { return k.Body.get() }
 
 // Qualified returns the name of the resource across groups, as messages and buckets have it:

@@ -31,6 +31,8 @@ const maxFieldNumber = 1000
 
 // Type returns the type of that name, PodSpec or meta.ObjectMeta, nil if there is none. It is read
 // when it is first asked for. Any number of goroutines may ask.
+//
+//go:noinline
 func (t *Table) Type(name string) *Type {
 	typ, err := t.read(name)
 	if err != nil {

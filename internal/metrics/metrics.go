@@ -100,6 +100,8 @@ func NewWriter(w io.Writer) *Writer { return &Writer{w: bufio.NewWriter(w)} }
 func (e *Writer) Flush() error { return e.w.Flush() }
 
 // Family begins a family: kind is counter, gauge or histogram, and help one line of text.
+//
+//go:noinline
 func (e *Writer) Family(name, kind, help string) {
 	e.name = name
 	fmt.Fprintf(e.w, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
@@ -107,6 +109,8 @@ func (e *Writer) Family(name, kind, help string) {
 
 // Number writes one series of the family; labels are names and values in turn. Values may be any
 // text: they are escaped.
+//
+//go:noinline
 func (e *Writer) Number(v float64, labels ...string) { e.sample("", v, labels...) }
 
 // Single writes a family of one series without labels.

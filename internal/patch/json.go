@@ -203,6 +203,8 @@ func patchRefused(cause error) *status.Error {
 
 // truncated returns s, cut to a length that a log line or a message can bear: it holds what
 // the client sent.
+//
+//go:noinline
 func truncated(s string) string {
 	const most = 512
 	if len(s) <= most {

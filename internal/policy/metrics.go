@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"apichain/internal/api"
 	"apichain/internal/metrics"
 )
 
@@ -22,7 +23,7 @@ const mostSeries = 2000
 // labels are those of a series. action is what was done, and errorType why: no_error is a rule that does not hold.
 type labels struct{ policy, binding, errorType, action string }
 
-// counts are those of all policies of one phase. The zero value is ready.
+// counts are those of all policies of one phase. The zero value is ready, and safe for many goroutines at once.
 type counts struct {
 	mu    sync.Mutex
 	times map[labels]*metrics.Histogram
@@ -95,6 +96,6 @@ func (l labels) pairs() []string {
 
 // WriteMetrics writes the families of what was counted.
 func (p *Policies) WriteMetrics(e *metrics.Writer) {
-	p.counts.write(e, "apiserver_validating_admission_policy", "Validations that failed")
-	p.mutations.write(e, "apiserver_mutating_admission_policy", "Mutations")
+	p.counts[api.Validating].write(e, "apiserver_validating_admission_policy", "Validations that failed")
+	p.counts[api.Mutating].write(e, "apiserver_mutating_admission_policy", "Mutations")
 }

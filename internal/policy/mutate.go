@@ -218,7 +218,8 @@ func (m *mutator) invoke(ctx context.Context, i *invocation, again bool) error {
 		}
 		begun := time.Now()
 		next, err := m.mutated(ctx, &e, x)
-		m.p.mutations.observe(labels{policy: i.policy.name, binding: i.binding.name, errorType: mutationError(err)}, time.Since(begun))
+		said := labels{policy: i.policy.name, binding: i.binding.name, errorType: mutationError(err)}
+		m.p.counts[api.Mutating].observe(said, time.Since(begun))
 		var final *status.Error
 		switch {
 		case errors.As(err, &final):

@@ -90,6 +90,10 @@ func (p *Policies) params(ctx context.Context, r *api.Resource, ref *paramRef, n
 			if !ref.selects.Matches(o.Meta.Labels) {
 				continue
 			}
+			// There may be a hundred thousand, and none is needed when the time is over.
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
 			obj, err := p.seen.of(ctx, r, o)
 			if err != nil {
 				return nil, err
@@ -108,6 +112,8 @@ func (p *Policies) params(ctx context.Context, r *api.Resource, ref *paramRef, n
 type objects struct {
 	mu  sync.RWMutex
 	all map[place]decoded
+	// size is how many bytes of JSON they were decoded of.
+	size int
 }
 
 // place is an object in a form.
@@ -116,14 +122,19 @@ type place struct {
 	key      string
 }
 
-// decoded is an object as it was at a revision. Nobody changes it.
+// decoded is an object as it was at a revision, and how large it was. Nobody changes it.
 type decoded struct {
-	rev int64
-	obj map[string]any
+	rev  int64
+	size int
+	obj  map[string]any
 }
 
-// mostSeen bounds how many objects are kept. What is of a resource that is no more goes with all others when there are as many.
-const mostSeen = 4096
+// mostSeen and mostSeenSize bound how many objects are kept, and of how many bytes of JSON, each of which becomes some ten of a tree. All go
+// at once when there would be more, with those of resources that are no more.
+const (
+	mostSeen     = 4096
+	mostSeenSize = 8 << 20
+)
 
 // of returns an object as a resource shows it, which nobody may change.
 func (s *objects) of(ctx context.Context, r *api.Resource, o *store.Object) (map[string]any, error) {
@@ -145,11 +156,22 @@ func (s *objects) of(ctx context.Context, r *api.Resource, o *store.Object) (map
 			delete(m, "managedFields")
 		}
 	}
+	s.keep(at, decoded{o.Rev, len(o.Line), obj})
+	return obj, nil
+}
+
+// keep keeps an object in the place of what was there of it. One that is larger than all may be is not kept.
+func (s *objects) keep(at place, d decoded) {
+	if d.size > mostSeenSize {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.all == nil || len(s.all) >= mostSeen {
-		s.all = map[place]decoded{}
+	s.size -= s.all[at].size
+	delete(s.all, at)
+	if s.all == nil || len(s.all) >= mostSeen || s.size+d.size > mostSeenSize {
+		s.all, s.size = map[place]decoded{}, 0
 	}
-	s.all[at] = decoded{o.Rev, obj}
-	return obj, nil
+	s.all[at] = d
+	s.size += d.size
 }

@@ -57,10 +57,9 @@ type Config struct {
 type Policies struct {
 	config Config
 	api    *api.API
-	counts counts
-	// mutations are those of mutating policies.
-	mutations counts
-	seen      objects
+	// counts are of what came of expressions, by phase.
+	counts [2]counts
+	seen   objects
 
 	// now is nil as long as no policy has a binding.
 	now          atomic.Pointer[table]
@@ -115,7 +114,8 @@ func (p *Policies) Follow() {
 	isSame := p.policies[0] != nil
 	for phase := range buckets {
 		s := p.api.Store
-		same := keep(&p.policies[phase], s.Bucket(buckets[phase][0]), func(o *store.Object) *policy { return newPolicy(api.Phase(phase), o) })
+		read := func(o *store.Object) *policy { return newPolicy(api.Phase(phase), o) }
+		same := keep(&p.policies[phase], s.Bucket(buckets[phase][0]), read)
 		isSame = keep(&p.bindings[phase], s.Bucket(buckets[phase][1]), newBinding) && same && isSame
 	}
 	// Who comes second, the request or Run, finds nothing left to do.
@@ -124,15 +124,16 @@ func (p *Policies) Follow() {
 	}
 }
 
-// keep makes all what is made of the objects of a bucket, anew where another revision is there, and reports whether all were there.
-func keep[T interface{ revision() int64 }](all *map[string]T, b *store.Bucket, make func(*store.Object) T) (isSame bool) {
+// keep makes all what read makes of the objects of a bucket: what is there of the same revision is kept. It reports whether nothing else
+// has come or gone.
+func keep[T interface{ revision() int64 }](all *map[string]T, b *store.Bucket, read func(*store.Object) T) (isSame bool) {
 	made := map[string]T{}
 	isSame = true
 	sn := b.Now()
 	for o := range sn.Scan("", "") {
 		v, ok := (*all)[o.Key]
 		if !ok || v.revision() != o.Rev {
-			v, isSame = make(o), false
+			v, isSame = read(o), false
 		}
 		made[o.Key] = v
 	}

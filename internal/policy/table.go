@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"apichain/internal/api"
 	"apichain/internal/cel"
@@ -30,14 +29,8 @@ type table struct {
 	policies [2][]placed
 	// selectors are all that there are.
 	selectors matching.Selectors
-	// plans is replaced whole by who adds one.
-	plans atomic.Pointer[map[matching.Shape][]planned]
-	// adding is held by who adds one.
-	adding sync.Mutex
+	plans     matching.Plans[planned]
 }
-
-// mostPlans bounds how many are kept: custom resources come and go, and each has plans of its own.
-const mostPlans = 4096
 
 // placed is a policy or a binding in a table, which gives numbers to its selectors.
 type placed struct {
@@ -160,8 +153,9 @@ func newBinding(o *store.Object) *binding {
 	obj := o.Decode()
 	spec := tree.Object(obj, "spec")
 	return &binding{
-		name: tree.Name(obj), rev: o.Rev, policy: tree.Text(spec, "policyName"), constraints: newConstraints(tree.Object(spec, "matchResources")),
-		params: newParamRef(tree.Object(spec, "paramRef")), actions: tree.Strings(tree.List(spec, "validationActions")),
+		name: tree.Name(obj), rev: o.Rev, policy: tree.Text(spec, "policyName"),
+		constraints: newConstraints(tree.Object(spec, "matchResources")),
+		params:      newParamRef(tree.Object(spec, "paramRef")), actions: tree.Strings(tree.List(spec, "validationActions")),
 	}
 }
 
@@ -183,7 +177,6 @@ func (c *constraints) number(s *matching.Selectors) numbers {
 // newTable returns the table of all policies that have a binding, nil for none, which is what a write then finds at once.
 func newTable(policies [2]map[string]*policy, bindings [2]map[string]*binding) *table {
 	t := &table{}
-	t.plans.Store(&map[matching.Shape][]planned{})
 	for phase := range policies {
 		of := map[string][]bound{}
 		for _, name := range slices.Sorted(maps.Keys(bindings[phase])) {
@@ -203,20 +196,11 @@ func newTable(policies [2]map[string]*policy, bindings [2]map[string]*binding) *
 	return t
 }
 
-// plan returns the policies whose rules are about a shape, in order. Nobody may change it. The first call for a shape looks at all
-// rules and takes a lock; the others find the plan by one atomic load and a lookup, and allocate nothing.
-func (t *table) plan(s matching.Shape) []planned {
-	if plan, ok := (*t.plans.Load())[s]; ok {
-		return plan
-	}
-	t.adding.Lock()
-	defer t.adding.Unlock()
-	plans := *t.plans.Load()
-	if plan, ok := plans[s]; ok {
-		return plan
-	}
-	// nil is a plan too: most shapes are nobody's.
-	var plan []planned
+// plan returns the policies whose rules are about a shape, in order. Nobody may change it.
+func (t *table) plan(s matching.Shape) []planned { return t.plans.Of(s, t.newPlan) }
+
+// newPlan looks at all rules.
+func (t *table) newPlan(s matching.Shape) (plan []planned) {
 	for _, p := range t.policies[s.Phase] {
 		into, ok := p.policy.ways(s, p.numbers)
 		if !ok || into.isAll { // a policy without rules is none
@@ -230,14 +214,6 @@ func (t *table) plan(s matching.Shape) []planned {
 		}
 		plan = append(plan, of)
 	}
-	// All go at once, and those that are still wanted are made anew.
-	if len(plans) >= mostPlans {
-		plans = nil
-	}
-	more := make(map[matching.Shape][]planned, len(plans)+1)
-	maps.Copy(more, plans)
-	more[s] = plan
-	t.plans.Store(&more)
 	return plan
 }
 

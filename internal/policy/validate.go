@@ -163,7 +163,7 @@ func (v *verdict) decide(x *policy, b *binding, d *decision) {
 		return
 	case !d.denies:
 		if d.isError {
-			v.p.counts.count(x.name, b.name, "allow", d)
+			v.p.counts[api.Validating].count(x.name, b.name, "allow", d)
 		}
 		return
 	}
@@ -172,10 +172,10 @@ func (v *verdict) decide(x *policy, b *binding, d *decision) {
 		case "Deny":
 			v.deny(x, b, d)
 		case "Audit":
-			v.p.counts.count(x.name, b.name, "audit", d)
+			v.p.counts[api.Validating].count(x.name, b.name, "audit", d)
 			v.failures = append(v.failures, failure{*d, x, b})
 		case "Warn":
-			v.p.counts.count(x.name, b.name, "warn", d)
+			v.p.counts[api.Validating].count(x.name, b.name, "warn", d)
 			v.Scope.Warn("", "Validation failed for ValidatingAdmissionPolicy '"+x.name+"' with binding '"+b.name+"': "+d.message)
 		}
 	}
@@ -183,7 +183,7 @@ func (v *verdict) decide(x *policy, b *binding, d *decision) {
 
 // deny refuses the write, unless it is refused already.
 func (v *verdict) deny(x *policy, b *binding, d *decision) {
-	v.p.counts.count(x.name, b.name, "deny", d)
+	v.p.counts[api.Validating].count(x.name, b.name, "deny", d)
 	if v.first == nil {
 		v.first = &denial{x.name, b.name, d.message, d.reason}
 	}

@@ -5,14 +5,12 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"apichain/internal/api"
 	"apichain/internal/api/apitest"
-	"apichain/internal/matching"
 	"apichain/internal/metrics"
 	"apichain/internal/tree"
 )
@@ -306,20 +304,10 @@ func TestNamespaceGone(t *testing.T) {
 	}
 }
 
-// TestPlans: plans are bounded, and made of the rules of bindings too.
-func TestPlans(t *testing.T) {
+// TestPlanOfBindings: a write is judged where the rules of a binding are about it too.
+func TestPlanOfBindings(t *testing.T) {
 	s := start(t)
 	s.put("p", `{"validations":[{"expression":"false"}]}`, `{"matchResources":{"resourceRules":[{"operations":["DELETE"],"apiGroups":["*"],"apiVersions":["*"],"resources":["*"]}]}}`)
 	s.Must(201, "POST", apitest.MapsPath, apitest.MapObject("m"))
 	s.Must(422, "DELETE", apitest.MapsPath+"/m", nil)
-	// As many as may be are kept, and then all go.
-	r, table, full := s.API.Builtin("", "v1", "ConfigMap"), s.p.now.Load(), map[matching.Shape][]planned{}
-	for i := range mostPlans {
-		full[matching.Shape{Resource: r, Subresource: strconv.Itoa(i)}] = nil
-	}
-	table.plans.Store(&full)
-	s.p.Wants(api.Validating, r, "another", api.OperationUpdate)
-	if n := len(*table.plans.Load()); n != 1 {
-		t.Errorf("%d plans", n)
-	}
 }

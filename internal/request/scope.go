@@ -55,6 +55,8 @@ func IsKey(key any) bool {
 
 // From returns the Scope of ctx. Outside of a request, as in a controller or a test, it is an
 // empty one: no resource, nobody, and warnings go nowhere.
+//
+//go:noinline
 func From(ctx context.Context) Scope {
 	if s, ok := ctx.Value(scopeKey{}).(Scope); ok {
 		return s

@@ -65,6 +65,8 @@ func AppendShownQuery(b []byte, raw string) []byte {
 }
 
 // Shown returns a client's text as it may be shown: ShownShort of 2,048 bytes.
+//
+//go:noinline
 func Shown(s string) string { return ShownShort(s, shownMost) }
 
 // ShownShort returns a client's text as valid UTF-8, cut to at most so many bytes and an ellipsis.

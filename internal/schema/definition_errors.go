@@ -20,9 +20,13 @@ const (
 )
 
 // full reports whether there is no room for another error.
+//
+//go:noinline
 func (c *crdErrors) full() bool { return len(c.errs) >= maxCRDErrors || c.bytes > maxCRDErrorBytes }
 
 // add adds an error if there is room.
+//
+//go:noinline
 func (c *crdErrors) add(e field.Error) {
 	if !c.full() {
 		c.errs = append(c.errs, e)

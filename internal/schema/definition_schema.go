@@ -40,7 +40,9 @@ func (c *crdCheck) schema(p *field.Path, container any, status bool, name string
 		c.forbidden(p.Child("nullable"), "nullable cannot be true at the root")
 	}
 	why := unsupported(s)
-	keywords := keywordCheck{rules: rulesCheck{stored: storedExpressions(c.old), unchanged: func() bool { return c.hasSameSchema(name) }, note: c.note}}
+	keywords := keywordCheck{rules: rulesCheck{
+		stored: storedExpressions(c.old), unchanged: func() bool { return c.hasSameSchema(name) }, note: c.note,
+	}}
 	var scope keywordScope
 	var broken error
 	if why == "" {

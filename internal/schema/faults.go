@@ -74,12 +74,16 @@ func (f *faults) members(n *schemaNode, v, old any, had bool) {
 
 // full takes one step and reports whether the walk has to end: there are too many errors, they
 // are too large, or there are no steps left.
+//
+//go:noinline
 func (f *faults) full() bool {
 	f.left--
 	return f.left < 0 || len(f.errs) >= maxFaults || f.bytes > maxFaultBytes
 }
 
 // add adds an error unless it is there already: alternatives often find the same.
+//
+//go:noinline
 func (f *faults) add(e field.Error) {
 	if !f.full() && !slices.Contains(f.errs, e) {
 		f.errs = append(f.errs, e)
@@ -96,6 +100,8 @@ func (f *faults) addAll(errs []field.Error) {
 
 // field returns the path of the current place in the object that the client sent, in the form of
 // an error's field; that of a whole object is "<nil>".
+//
+//go:noinline
 func (f *faults) field() string {
 	switch {
 	case len(f.path) == 0 && f.base == "":

@@ -109,6 +109,8 @@ var (
 )
 
 // matches returns a check for texts that match a pattern.
+//
+//go:noinline
 func matches(pattern string) func(string) bool { return regexp.MustCompile(pattern).MatchString }
 
 // isIPv4 reports whether s is an IP address with dots in it: one of IPv4, or one embedded in IPv6.

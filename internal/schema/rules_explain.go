@@ -18,8 +18,8 @@ type RuleReport struct {
 	Cost, Times uint64
 }
 
-// ExplainCRD returns the rules of a CRD that has its defaults, in the order of its versions and in each from the inside out, and what CheckCRD says of it. A
-// version whose schema is not good has none.
+// ExplainCRD returns the rules of a CRD that has its defaults, in the order of its versions and in each from the inside out, and what
+// CheckCRD says of it. A version whose schema is not good has none.
 func ExplainCRD(crd map[string]any) (rules []RuleReport, errs []field.Error) {
 	errs = checkCRD(crd, nil, func(at *field.Path, r *compiledRule, times uint64) {
 		fault := r.failure

@@ -55,6 +55,8 @@ func Unexplained(message string) *Error {
 
 // Shorten cuts a client's text, for a message that quotes it, to at most n bytes at the start of a
 // character, and marks the cut.
+//
+//go:noinline
 func Shorten(s string, n int) string {
 	if len(s) <= n {
 		return s

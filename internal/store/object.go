@@ -50,6 +50,8 @@ func (o *Object) Namespace() string {
 }
 
 // Name returns the part of the key behind the slash, or all of it without one.
+//
+//go:noinline
 func (o *Object) Name() string { return o.Key[strings.IndexByte(o.Key, '/')+1:] }
 
 // SplitAtRevision returns the JSON before and after the digits of the revision: what there is

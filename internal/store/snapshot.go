@@ -76,6 +76,8 @@ func (b *Bucket) At(rev int64) (Snapshot, error) {
 }
 
 // Get returns the object of a key, nil for none.
+//
+//go:noinline
 func (sn *Snapshot) Get(key string) *Object { return sn.root.get(key) }
 
 // Count returns how many objects there are, without going through them.

@@ -2,9 +2,9 @@ package store
 
 import "context"
 
-// WhenWritten calls see at once, and again whenever something in one of the buckets may have changed, until ctx ends: by a write, by another
-// server, by a reset, or by what was restored. What is written while see runs ends the next wait. It waits for the event log and looks
-// at nothing in between.
+// WhenWritten calls see at once, and again whenever something in one of the buckets, at most four, may have changed: by a write here or of
+// another server, by a reset, or by what was restored. What is written while see runs ends the next wait. It waits for the event log and
+// looks at nothing in between. It returns when ctx has ended; the calls of see are one after another, in the caller's goroutine.
 func (s *Store) WhenWritten(ctx context.Context, buckets []string, see func()) {
 	woken := make(chan struct{})
 	close(woken)

@@ -22,6 +22,8 @@ import (
 
 // jobIs reports whether a Job has a condition that is true.
 // jobIs asks the object as it is in a write or in the store, which may have no status at all.
+//
+//go:noinline
 func jobIs(job map[string]any, condition string) bool {
 	return conditionStatus(job, condition) == "True"
 }
@@ -73,12 +75,16 @@ func checkJobStatus(v *kinds.Visit) {
 
 // changed reports whether the write changes a field of the status.
 // Absent and empty differ, as they do in what is stored.
+//
+//go:noinline
 func (s *jobStatus) changed(name string) bool { return !tree.Equal(s.now[name], s.was[name]) }
 
 // refuse adds an error about a field that shows its value, and refuseAll one about the conditions.
 func (s *jobStatus) refuse(name, why string) { s.Add(field.Invalid("status."+name, s.now[name], why)) }
 
 // Conditions are not shown, which are long and of which several are meant.
+//
+//go:noinline
 func (s *jobStatus) refuseAll(why string) { s.Add(withoutValue("status.conditions", why)) }
 
 // checkUncounted is about the pods that are done and not counted yet, each of which is named once.

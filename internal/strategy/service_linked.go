@@ -40,6 +40,8 @@ func linkService(obj, old map[string]any) {
 }
 
 // serviceType returns the type of a service's spec.
+//
+//go:noinline
 func serviceType(spec map[string]any) string { return tree.Text(spec, "type") }
 
 // hasNodePorts reports whether services of the type have ports on the nodes.

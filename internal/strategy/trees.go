@@ -77,6 +77,8 @@ func (s *set[T]) add(v T) bool {
 }
 
 // invalidAll returns an error for each reason why a value is wrong.
+//
+//go:noinline
 func invalidAll(at string, value any, reasons []string) (errs []field.Error) {
 	for _, why := range reasons {
 		errs = append(errs, field.Invalid(at, value, why))

@@ -177,6 +177,8 @@ func checkEndless(v *kinds.Visit, kind string) {
 
 // numberAt returns the integer at a path, 0 where there is none.
 // A number with a fraction is 0 as well: none comes through the rows.
+//
+//go:noinline
 func numberAt(obj any, path ...string) int64 {
 	n, _ := tree.At(obj, path...).(int64)
 	return n

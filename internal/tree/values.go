@@ -82,6 +82,8 @@ func List(v any, path ...string) []any {
 // Set puts value at path, which must have at least one key. It makes the objects that are
 // missing on the way, and replaces whatever else stands there, a string or a null, by an
 // object. The tree keeps value itself.
+//
+//go:noinline
 func Set(v map[string]any, value any, path ...string) {
 	for _, key := range path[:len(path)-1] {
 		o, ok := v[key].(map[string]any)
@@ -96,6 +98,8 @@ func Set(v map[string]any, value any, path ...string) {
 
 // Metadata returns obj's metadata for writing. If it is missing or no object, an empty one
 // is put in its place, so the caller must own obj.
+//
+//go:noinline
 func Metadata(obj map[string]any) map[string]any {
 	m, ok := obj["metadata"].(map[string]any)
 	if !ok {
@@ -106,10 +110,14 @@ func Metadata(obj map[string]any) map[string]any {
 }
 
 // Name returns obj's metadata.name, and "" for an object that has only a generateName.
+//
+//go:noinline
 func Name(obj map[string]any) string { return Text(obj, "metadata", "name") }
 
 // Strings returns the strings in list, in order. Elements of other types are left out; the
 // result is nil if nothing remains.
+//
+//go:noinline
 func Strings(list []any) []string {
 	var out []string
 	for _, e := range list {
@@ -169,6 +177,8 @@ func Copy(v any) any {
 // Equal reports whether two trees are the same. An int64 equals the float64 that is written
 // like it, as a client may write a replica count as 3 or as 3.0; lists differ if their
 // order does; a key with null differs from a missing one.
+//
+//go:noinline
 func Equal(a, b any) bool { return equal(a, b, nil, sameNumber) }
 
 // Identical is Equal but for numbers, of which an int64 and a float64 always differ: as

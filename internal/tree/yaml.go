@@ -133,6 +133,8 @@ func parseYAMLStream(data []byte, line int) (docs []any, err error) {
 // set in map. They are no error, since fieldValidation decides what becomes of them. Errors are
 // ParseYAML's. JSON is read as YAML here, \/ in a string is refused, and so callers whose client
 // says that it is JSON use ParseJSONObject. The caller checks that obj is an object.
+//
+//go:noinline
 func ParseYAMLObject(data []byte) (obj any, repeated []string, err error) {
 	var p yamlParser
 	return p.read(data, 0)

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"apichain/internal/api"
@@ -34,10 +33,7 @@ type table struct {
 	hooks [2][]*hook
 	// selectors are all that there are.
 	selectors matching.Selectors
-	// plans is replaced whole by who adds one.
-	plans atomic.Pointer[map[matching.Shape][]planned]
-	// adding is held by who adds one.
-	adding sync.Mutex
+	plans     matching.Plans[planned]
 }
 
 // planned is a webhook whose rules are about a shape.
@@ -47,9 +43,6 @@ type planned struct {
 	// form is the resource that the rule names: that of the request, or another form of it.
 	form *api.Resource
 }
-
-// mostPlans bounds how many are kept: custom resources come and go, and each has plans of its own.
-const mostPlans = 4096
 
 // configuration is what was made of an object. It never changes.
 type configuration struct {
@@ -159,7 +152,6 @@ func newTable(made [2]map[string]*configuration) *table {
 		return nil
 	}
 	t := &table{}
-	t.plans.Store(&map[matching.Shape][]planned{})
 	for phase := range made {
 		for _, name := range slices.Sorted(maps.Keys(made[phase])) {
 			for _, h := range made[phase][name].hooks {
@@ -174,34 +166,17 @@ func newTable(made [2]map[string]*configuration) *table {
 	return t
 }
 
-// plan returns the webhooks whose rules are about a shape, in order. Nobody may change it. The first call for a shape looks at all
-// rules and takes a lock; the others find the plan by one atomic load and a lookup, and allocate nothing.
-func (t *table) plan(s matching.Shape) []planned {
-	if plan, ok := (*t.plans.Load())[s]; ok {
-		return plan
-	}
-	t.adding.Lock()
-	defer t.adding.Unlock()
-	plans := *t.plans.Load()
-	if plan, ok := plans[s]; ok {
-		return plan
-	}
-	// nil is a plan too: most shapes are nobody's.
-	var plan []planned
+// plan returns the webhooks whose rules are about a shape, in order. Nobody may change it.
+func (t *table) plan(s matching.Shape) []planned { return t.plans.Of(s, t.newPlan) }
+
+// newPlan looks at all rules.
+func (t *table) newPlan(s matching.Shape) (plan []planned) {
 	for _, h := range t.hooks[s.Phase] {
 		// The first way will do: webhooks name no objects.
 		if ways := h.rules.Ways(s); len(ways) > 0 {
 			plan = append(plan, planned{h, ways[0].Form})
 		}
 	}
-	// All go at once, and those that are still wanted are made anew.
-	if len(plans) >= mostPlans {
-		plans = nil
-	}
-	more := make(map[matching.Shape][]planned, len(plans)+1)
-	maps.Copy(more, plans)
-	more[s] = plan
-	t.plans.Store(&more)
 	return plan
 }
 

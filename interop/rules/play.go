@@ -94,7 +94,6 @@ type player struct {
 	generation int
 	made       int    // objects
 	path       string // of the last
-	of         builtIn
 }
 
 // Play asks a server all that a definition has, and returns what it answers as the comparison has it: first of the definition, if

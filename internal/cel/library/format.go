@@ -2,7 +2,6 @@ package library
 
 import (
 	"fmt"
-	"net/url"
 	"regexp"
 	"strings"
 	"time"
@@ -188,7 +187,7 @@ func formats() []*namedFormat {
 		{"dns1035LabelPrefix", "DNS1035LabelPrefix", 30, prefix(n.label1035)},
 		{"labelValue", "LabelValue", 40, n.value},
 		{"uri", "URI", 1103, func(s string) []string {
-			if _, err := url.ParseRequestURI(s); err != nil {
+			if _, err := requestURL(s); err != nil {
 				return []string{err.Error()}
 			}
 			return nil

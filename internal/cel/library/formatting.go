@@ -106,6 +106,8 @@ const longest = 16 << 20
 type writer struct{ strings.Builder }
 
 // put adds s, unless there is too much.
+//
+//go:noinline
 func (w *writer) put(s string) error {
 	if w.Len()+len(s) > longest {
 		return cel.ErrBudget

@@ -1,9 +1,11 @@
 package library
 
 import (
+	"fmt"
 	"maps"
 	"net/url"
 	"slices"
+	"strings"
 
 	"apichain/internal/cel"
 )
@@ -33,15 +35,28 @@ func (l location) Weight() int64 {
 // parseURL takes absolute URLs and absolute paths, as the line of a request has them. A # of such a line is a part of the path, but
 // what is returned has a fragment.
 func parseURL(s string) (*url.URL, error) {
-	if _, err := url.ParseRequestURI(s); err != nil {
+	if _, err := requestURL(s); err != nil {
 		return nil, err
 	}
 	return url.Parse(s)
 }
 
+// requestURL is url.ParseRequestURI as it is since Go 1.26, which kube-apiserver is built with: a host of http or https has one
+// colon at most. What it does here depends on the Go of this module.
+func requestURL(s string) (*url.URL, error) {
+	u, err := url.ParseRequestURI(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || strings.HasPrefix(u.Host, "[") {
+		return u, err
+	}
+	if first := strings.IndexByte(u.Host, ':'); first != strings.LastIndexByte(u.Host, ':') {
+		return nil, &url.Error{Op: "parse", URL: s, Err: fmt.Errorf("invalid port %q after host", u.Host[first:])}
+	}
+	return u, nil
+}
+
 // isURL asks the first of the two alone.
 func isURL(v cel.Value) cel.Value {
-	_, err := url.ParseRequestURI(v.Str())
+	_, err := requestURL(v.Str())
 	return cel.BoolOf(err == nil)
 }
 

@@ -47,6 +47,8 @@ func (b *builder) at(token int32) int32    { return b.tokens[token].start }
 func (b *builder) text(token int32) string { return b.source.slice(b.tokens[token]) }
 
 // expr returns a new expression. They are made several at a time.
+//
+//go:noinline
 func (b *builder) expr(k Kind, id int32) *Expr {
 	if len(b.exprs) == 0 {
 		// Two of three tokens become an expression; those of macros come in addition.

@@ -34,6 +34,8 @@ type Expander struct {
 func (x *Expander) expr(k Kind) *Expr { return x.b.expr(k, x.b.id(x.offset)) }
 
 // Literal returns a literal: nil, a bool, int64, uint64, float64, string or []byte.
+//
+//go:noinline
 func (x *Expander) Literal(v any) *Expr {
 	e := x.expr(Literal)
 	e.Value = v
@@ -41,6 +43,8 @@ func (x *Expander) Literal(v any) *Expr {
 }
 
 // Ident returns an identifier.
+//
+//go:noinline
 func (x *Expander) Ident(name string) *Expr {
 	e := x.expr(Ident)
 	e.Name = name
@@ -48,6 +52,8 @@ func (x *Expander) Ident(name string) *Expr {
 }
 
 // Accumulator returns the identifier of the accumulator.
+//
+//go:noinline
 func (x *Expander) Accumulator() *Expr { return x.Ident(Accumulator) }
 
 // Call returns a call of a function or an operator.
@@ -75,6 +81,8 @@ func (x *Expander) Has(operand *Expr, field string) *Expr {
 }
 
 // List returns a list.
+//
+//go:noinline
 func (x *Expander) List(items ...*Expr) *Expr {
 	e := x.expr(List)
 	e.Args = items
