@@ -200,6 +200,7 @@ func (p *planner) plan(e *syntax.Expr) planned {
 	return p.planFold(e)
 }
 
+// constantNode returns the plan of what is known before anything is evaluated. It costs nothing.
 func constantNode(v Value) planned { return planned{constant: &v} }
 
 // observed returns the closure of a node whose cost counts.

@@ -2,6 +2,7 @@ package cel
 
 import (
 	"math"
+	"strings"
 	"time"
 
 	"apichain/internal/cel/syntax"
@@ -95,11 +96,15 @@ func Tenth(n uint64) uint64 { return uint64(math.Ceil(float64(n) * TextFactor)) 
 // Traversal returns the cost of going through a value once.
 func Traversal(v Value) uint64 { return Tenth(v.Size()) }
 
+// firstSize is the cost of a call that goes through its first argument, secondSize of one that goes through its second.
 func firstSize(args []Value, _ Value) uint64  { return Traversal(args[0]) }
 func secondSize(args []Value, _ Value) uint64 { return Traversal(args[1]) }
+// listSize is the cost of in: each item of the list is compared, whatever that takes.
 func listSize(args []Value, _ Value) uint64   { return args[1].Size() }
+// bothSizes is the cost of a text that is made of two, rounded once.
 func bothSizes(args []Value, _ Value) uint64  { return Tenth(args[0].Size() + args[1].Size()) }
 
+// productOfSizes is the cost of a search for one text in another, as if it were tried at every place.
 func productOfSizes(args []Value, _ Value) uint64 { return Traversal(args[0]) * Traversal(args[1]) }
 
 // lesserSize is the cost of a comparison, which ends with the shorter of its arguments.
@@ -300,13 +305,13 @@ func conversions(a, typeOfA *Type) []Function {
 // texts are the functions of strings.
 func texts() []Function {
 	return []Function{
-		{Name: "contains", Binary: ofStrings(contains), Overloads: []Overload{
+		{Name: "contains", Binary: ofStrings(strings.Contains), Overloads: []Overload{
 			member(costing(two("contains_string", StringType, StringType, BoolType), productOfSizes)),
 		}},
-		{Name: "endsWith", Binary: ofStrings(endsWith), Overloads: []Overload{
+		{Name: "endsWith", Binary: ofStrings(strings.HasSuffix), Overloads: []Overload{
 			member(costing(two("ends_with_string", StringType, StringType, BoolType), secondSize)),
 		}},
-		{Name: "startsWith", Binary: ofStrings(startsWith), Overloads: []Overload{
+		{Name: "startsWith", Binary: ofStrings(strings.HasPrefix), Overloads: []Overload{
 			member(costing(two("starts_with_string", StringType, StringType, BoolType), secondSize)),
 		}},
 		{Name: "matches", Binary: operand("matches", matches, String), Regex: matchesRegex, Overloads: []Overload{

@@ -350,6 +350,7 @@ func Compare(a, b Value) (int, error) {
 	return 0, errOverload
 }
 
+// order returns -1, 0 or 1 as a is less than b, equal, or greater. Neither is a NaN: callers have refused those.
 func order[T int64 | uint64 | float64](a, b T) int {
 	switch {
 	case a < b:

@@ -38,10 +38,12 @@ func walkedTwice(args []cel.Value, _ cel.Value) uint64 { return walkTwice(args[0
 // mayWalk, mayWalkTwice and mayCopy are the estimates: what mayCopy returns is as long as what it got.
 func mayWalk(args []cel.Node) (cel.Range, *cel.Range) { return args[0].Size().Scale(perByte), nil }
 
+// mayWalkTwice is the estimate of walkedTwice.
 func mayWalkTwice(args []cel.Node) (cel.Range, *cel.Range) {
 	return args[0].Size().Scale(2 * perByte), nil
 }
 
+// mayCopy is mayWalk for a function whose result is as long as its argument.
 func mayCopy(args []cel.Node) (cel.Range, *cel.Range) {
 	size := args[0].Size()
 	return size.Scale(perByte), &size

@@ -64,6 +64,7 @@ func searched(args []cel.Value, _ cel.Value) uint64 {
 	return cel.MatchCost(args[0].Size(), args[1].Size())
 }
 
+// maySearch is the estimate of searched; as much may be found as there is text.
 func maySearch(args []cel.Node) (cel.Range, *cel.Range) {
 	text := args[0].Size()
 	found := cel.Range{Max: text.Max}

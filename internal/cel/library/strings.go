@@ -250,6 +250,7 @@ func formatRow() cel.Overload {
 	return o
 }
 
+// quoteRow makes the row of strings.quote: two quotes more, and each character may need a backslash.
 func quoteRow() cel.Overload {
 	o := one(global("strings_quote", cel.StringType, cel.StringType), quote)
 	o.Cost, o.Estimate = walked, func(args []cel.Node) (cel.Range, *cel.Range) {
