@@ -99,10 +99,12 @@ func Traversal(v Value) uint64 { return Tenth(v.Size()) }
 // firstSize is the cost of a call that goes through its first argument, secondSize of one that goes through its second.
 func firstSize(args []Value, _ Value) uint64  { return Traversal(args[0]) }
 func secondSize(args []Value, _ Value) uint64 { return Traversal(args[1]) }
+
 // listSize is the cost of in: each item of the list is compared, whatever that takes.
-func listSize(args []Value, _ Value) uint64   { return args[1].Size() }
+func listSize(args []Value, _ Value) uint64 { return args[1].Size() }
+
 // bothSizes is the cost of a text that is made of two, rounded once.
-func bothSizes(args []Value, _ Value) uint64  { return Tenth(args[0].Size() + args[1].Size()) }
+func bothSizes(args []Value, _ Value) uint64 { return Tenth(args[0].Size() + args[1].Size()) }
 
 // productOfSizes is the cost of a search for one text in another, as if it were tried at every place.
 func productOfSizes(args []Value, _ Value) uint64 { return Traversal(args[0]) * Traversal(args[1]) }
