@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -17,7 +18,8 @@ import (
 )
 
 // attacks are expressions that do as much as they can for what they cost, over an object of three megabytes: s is a long string,
-// n long digits, l a long list of ints, t one of strings, m a long map, d deep.
+// n long digits, l a long list of ints, t one of strings, m a long map, b and bs long bytes in base64, d a duration of many words, t2 a
+// list of one long string, set a set of texts, keyed a map list.
 var attacks = []string{
 	// What costs 1, over and over.
 	"self.l.all(x, size(self.s) > 0)",
@@ -68,6 +70,37 @@ var attacks = []string{
 	"[0].map(x, [0])" + strings.Repeat(".map(x, [x, x])", 18) + ".all(x, self.l.all(y, [x, x].flatten().size() > 0))",
 	"[0].map(x, [0])" + strings.Repeat(".map(x, [x, x])", 18) + ".all(x, self.l.all(y, {'a': x} == {'a': x}))",
 	"optional.of(lists.range(100))" + strings.Repeat(".optMap(l, [l, l, l, l, l, l, l, l, l, l])", 8) + ".optMap(l, l == l)",
+	// Texts that are read, hashed or printed at each look.
+	"self.l.all(x, self.b != b'')",
+	"self.l.all(x, self.bs[0] != b'')",
+	"self.l.all(x, self.bs.all(y, y != b''))",
+	"self.l.all(x, self.d > duration('1s'))",
+	"self.l.all(x, self.m[self.s] == 1 || true)",
+	"self.l.all(x, self.s in self.m || true)",
+	"self.l.all(x, self.s in ['a', 'b'] || true)",
+	"self.l.all(x, self.t2 == self.t3)",
+	"self.l.all(x, self.s in self.t2)",
+	"self.l.all(x, [?dyn(self.s)] == [] || true)",
+	"self.l.all(x, [?dyn(self.l)] == [] || true)",
+	"self.l.all(x, {self.s: x, 1: x}[self.s2] == x)",
+	// Sets and map lists, which are merged and compared by keys.
+	"self.l.all(x, size(self.set + self.set) > 0)",
+	"self.l.all(x, self.set == self.set2)",
+	"self.l.all(x, self.keyed == self.keyed2)",
+	"self.l.all(x, size(self.keyed + self.keyed2) > 0)",
+	"[0].map(x, self.l + self.l)" + strings.Repeat(".map(x, x + x)", 21) + ".all(x, size(self.set + dyn(x)) > 0)",
+	"[[0]]" + strings.Repeat(".map(x, x + x)", 39) + ".all(x, x == x)",
+	"[[0]]" + strings.Repeat(".map(x, x + x)", 39) + ".all(x, x.all(y, y == 0))",
+	"[[0]]" + strings.Repeat(".map(x, x + x)", 39) + ".all(x, 1 in x)",
+	// Lists that are longer than memory, and values that are deeper than the first item says.
+	"[0].map(x, self.l + self.l)" + strings.Repeat(".map(x, x + x)", 9) + ".all(x, x.reverse() == [])",
+	"[0].map(x, self.l + self.l)" + strings.Repeat(".map(x, x + x)", 9) + ".all(x, x.slice(0, 100000000) == [])",
+	"[0].map(x, self.l + self.l)" + strings.Repeat(".map(x, x + x)", 21) + ".all(x, google.protobuf.ListValue{values: x} == [])",
+	"[0].map(x, [0])" + strings.Repeat(".map(x, [x, x])", 60) + ".all(x, google.protobuf.ListValue{values: x} == [])",
+	"[0].map(x, {'a': 0})" + strings.Repeat(".map(x, {'a': x, 'b': x})", 60) + ".all(x, google.protobuf.Struct{fields: x} == {})",
+	"[0].map(x, [[]])" + strings.Repeat(".map(x, x + x)", 38) + ".all(x, '%s%s'.format([dyn(0), x]) == '')",
+	"[0].map(x, [0])" + strings.Repeat(".map(x, [x, x])", 18) + ".all(x, self.l.all(y, [dyn(0), x, x].distinct().size() > 0))",
+	"[0].map(x, [0])" + strings.Repeat(".map(x, [x, x])", 18) + ".all(x, self.l.all(y, sets.contains([dyn(0), x], [dyn(0), x])))",
 	// The libraries.
 	"self.l.all(x, self.s.replace('a', self.s2) == '')",
 	"self.l.all(x, self.s.replace('', self.s2) == '')",
@@ -124,6 +157,13 @@ func attacked() (*cel.Type, map[string]any) {
 		"l": field("l", cel.ListOf(cel.IntType)), "l2": field("l2", cel.ListOf(cel.IntType)), "t": field("t", cel.ListOf(cel.StringType)),
 		"m": field("m", cel.MapOf(cel.StringType, cel.IntType)), "m2": field("m2", cel.MapOf(cel.StringType, cel.IntType)),
 	}}
+	set, keyed := cel.ListOf(cel.StringType), cel.ListOf(&cel.Type{Kind: cel.Object, Name: "Item", Fields: map[string]*cel.Field{
+		"k": field("k", cel.StringType)}})
+	set.Listing, keyed.Listing, keyed.Keys = cel.Set, cel.Keyed, []string{"k"}
+	for name, typ := range map[string]*cel.Type{"b": cel.BytesType, "bs": cel.ListOf(cel.BytesType), "d": cel.DurationType,
+		"t2": cel.ListOf(cel.StringType), "t3": cel.ListOf(cel.StringType), "set": set, "set2": set, "keyed": keyed, "keyed2": keyed} {
+		t.Fields[name] = field(name, typ)
+	}
 	list := func() []any {
 		l := make([]any, 200000)
 		for i := range l {
@@ -142,7 +182,14 @@ func attacked() (*cel.Type, map[string]any) {
 	for i := range texts {
 		texts[i] = fmt.Sprint("text ", i)
 	}
+	items := make([]any, len(texts))
+	for i, text := range texts {
+		items[i] = map[string]any{"k": text}
+	}
 	return t, map[string]any{
+		"b": strings.Repeat("aaaa", 3<<18), "bs": []any{strings.Repeat("aaaa", 3<<18)}, "d": strings.Repeat("1 day ", 3<<17),
+		"t2": []any{strings.Repeat("a", 3<<20)}, "t3": []any{strings.Repeat("a", 3<<20)},
+		"set": texts, "set2": slices.Clone(texts), "keyed": items, "keyed2": slices.Clone(items),
 		"s": strings.Repeat("a", 3<<20), "s2": strings.Repeat("a", 3<<20), "n": strings.Repeat("0", 3<<20) + "1",
 		"l": list(), "l2": list(), "t": texts, "m": m(), "m2": m(),
 	}

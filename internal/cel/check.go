@@ -120,7 +120,7 @@ func (c *checker) check(e *syntax.Expr) {
 	}
 	switch e.Kind {
 	case syntax.Literal:
-		c.types[e.ID] = literalType(e.Value)
+		c.types[e.ID] = untyped(e.Value).Type()
 	case syntax.Ident:
 		if t, ref := c.identifier(e.Name); t != nil {
 			c.name(e, t, ref)
@@ -140,27 +140,6 @@ func (c *checker) check(e *syntax.Expr) {
 	case syntax.Fold:
 		c.comprehension(e)
 	}
-}
-
-// literalType returns the type of what the parser makes of a literal.
-func literalType(v any) *Type {
-	switch v.(type) {
-	case nil:
-		return NullType
-	case bool:
-		return BoolType
-	case int64:
-		return IntType
-	case uint64:
-		return UintType
-	case float64:
-		return DoubleType
-	case string:
-		return StringType
-	case []byte:
-		return BytesType
-	}
-	return ErrorType
 }
 
 // identifier returns the type of a name without dots, but for a leading one, which means: not a variable of a comprehension.

@@ -220,24 +220,8 @@ func (e *Env) Check(text string) (*Checked, error) {
 // typeOfConstant returns the type of a constant. That of the name of a type is type(int), which prints as that, and agrees with all
 // other types of types.
 func typeOfConstant(v Value) *Type {
-	switch v.kind {
-	case TypeKind:
-		t, _ := v.ref.(*Type)
+	if t, ok := v.ref.(*Type); ok {
 		return TypeOf(t)
-	case Bool:
-		return BoolType
-	case Int:
-		return IntType
-	case Uint:
-		return UintType
-	case Double:
-		return DoubleType
-	case String:
-		return StringType
-	case Bytes:
-		return BytesType
-	case Null:
-		return NullType
 	}
-	return DynType
+	return v.Type()
 }

@@ -286,6 +286,7 @@ func (e *estimator) setItems(x *syntax.Expr, items *itemSizes) {
 	}
 }
 
+// setSize notes the size of x, if it is known.
 func (e *estimator) setSize(x *syntax.Expr, size *Range) {
 	if size != nil {
 		e.nodes[x.ID].size = size

@@ -80,12 +80,16 @@ func Exactly(n uint64) Range { return Range{n, n} }
 // Plus returns the sum. It is not inlined, as its like: every estimate would have copies of it, tens of KiB of program.
 //
 //go:noinline
-func (r Range) Plus(o Range) Range { return Range{plus(r.Min, o.Min), plus(r.Max, o.Max)} }
+func (r Range) Plus(o Range) Range {
+	return Range{SaturatingSum(r.Min, o.Min), SaturatingSum(r.Max, o.Max)}
+}
 
 // Times returns the product.
 //
 //go:noinline
-func (r Range) Times(o Range) Range { return Range{times(r.Min, o.Min), times(r.Max, o.Max)} }
+func (r Range) Times(o Range) Range {
+	return Range{SaturatingProduct(r.Min, o.Min), SaturatingProduct(r.Max, o.Max)}
+}
 
 // Scale returns the product with a factor, rounded up.
 //
@@ -97,20 +101,23 @@ func (r Range) Scale(factor float64) Range { return Range{scale(r.Min, factor), 
 //go:noinline
 func (r Range) Union(o Range) Range { return Range{min(r.Min, o.Min), max(r.Max, o.Max)} }
 
-func plus(a, b uint64) uint64 {
+// SaturatingSum returns a + b, or math.MaxUint64 where that does not fit.
+func SaturatingSum(a, b uint64) uint64 {
 	if b > math.MaxUint64-a {
 		return math.MaxUint64
 	}
 	return a + b
 }
 
-func times(a, b uint64) uint64 {
+// SaturatingProduct returns a * b, or math.MaxUint64 where that does not fit.
+func SaturatingProduct(a, b uint64) uint64 {
 	if b != 0 && a > math.MaxUint64/b {
 		return math.MaxUint64
 	}
 	return a * b
 }
 
+// scale returns n times factor, rounded up, or math.MaxUint64 where that does not fit.
 func scale(n uint64, factor float64) uint64 {
 	x := math.Ceil(float64(n) * factor)
 	if x >= float64(math.MaxUint64) {

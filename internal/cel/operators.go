@@ -6,7 +6,6 @@ import (
 	"math/bits"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -317,8 +316,3 @@ func between(a, b time.Time) Value {
 	}
 	return DurationOf(time.Duration(d.Int()))
 }
-
-// startsWith, endsWith and contains are tests of strings.
-func startsWith(s, t string) bool { return strings.HasPrefix(s, t) }
-func endsWith(s, t string) bool   { return strings.HasSuffix(s, t) }
-func contains(s, t string) bool   { return strings.Contains(s, t) }

@@ -132,6 +132,9 @@ func (f *frame) halt(err error) Value {
 
 // interrupted reports whether the evaluation is to end. It counts the rounds of comprehensions.
 func (f *frame) interrupted() bool {
+	if f.steps < 0 {
+		f.halt(ErrBudget)
+	}
 	if f.halted != nil {
 		return true
 	}
@@ -197,6 +200,7 @@ func (p *planner) plan(e *syntax.Expr) planned {
 	return p.planFold(e)
 }
 
+// constantNode returns the plan of what is known before anything is evaluated. It costs nothing.
 func constantNode(v Value) planned { return planned{constant: &v} }
 
 // observed returns the closure of a node whose cost counts.
@@ -326,7 +330,10 @@ func (p *planner) planStruct(e *syntax.Expr) planned {
 			}
 			b.names, b.values = append(b.names, entry.Field), append(b.values, v)
 		}
-		if v, ok := wellKnownValue(e.Name, b); ok {
+		if v, ok := wellKnownValue(e.Name, b, &f.steps); ok {
+			if f.steps < 0 {
+				return f.halt(ErrBudget)
+			}
 			return v
 		}
 		return Value{kind: Object, ref: b, typ: t}

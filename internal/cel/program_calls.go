@@ -76,6 +76,7 @@ type callee struct {
 	extra    int64 // steps that a call takes whatever its arguments are
 	strings  int   // bytes of a string that a step goes through, 0: it does not go through strings
 	items    int   // the same of lists and maps
+	merges   bool  // it is +, which merges sets and map lists
 	pattern  int64 // the size of the regular expression that is its second argument, if that is a literal
 }
 
@@ -94,6 +95,7 @@ func (p *planner) planFunction(e *syntax.Expr, nodes []planned) planned {
 		}
 	}
 	c.pace()
+	c.merges = name == "_+_"
 	if name == "@in" && len(nodes) == 2 {
 		return p.planIn(c, nodes)
 	}
@@ -272,6 +274,12 @@ func (c *callee) two(left, right runner, call func(a, b Value) Value) runner {
 		if f.halted != nil || f.steps < 0 || a.kind >= String && !c.look(f, a) || b.kind >= String && !c.look(f, b) || !c.search(f, a, b) {
 			return f.halt(ErrBudget)
 		}
+		if c.merges && a.listing() != Atomic && b.kind == List {
+			// All items are looked at and copied, where other lists are added without that; both cost 1.
+			if f.steps -= 2 * (a.mergeSteps() + b.mergeSteps()); f.steps < 0 {
+				return f.halt(ErrBudget)
+			}
+		}
 		if c.cost != nil {
 			f.args = [2]Value{a, b}
 			if !c.affordable(f, f.args[:]) {
@@ -438,6 +446,9 @@ func (p *planner) membership(c callee, nodes []planned) (planned, bool) {
 		v := arg(f)
 		if v.kind == Error {
 			return v
+		}
+		if !f.hash(v) {
+			return f.halt(ErrBudget)
 		}
 		k, ok := scalarOf(v)
 		return BoolOf(ok && set[k])

@@ -147,25 +147,26 @@ func (x *fold) run(f *frame) Value {
 
 // list goes through a list.
 func (x *fold) list(f *frame, over Value) {
-	items, ok := over.ref.([]any)
-	if t := over.typ.item(); ok && t != nil && !x.both {
-		for _, item := range items {
-			if item == nil {
-				f.locals[x.var1] = Of(nil, t)
-			} else {
-				f.locals[x.var1] = view(item, t)
-			}
+	if tree, ok := over.ref.([]any); ok && !x.both {
+		t := over.typ.item()
+		for _, item := range tree {
+			f.locals[x.var1] = f.read(item, t)
 			if !x.round(f) {
 				return
 			}
 		}
 		return
 	}
+	items := over.cursor()
 	for i, n := 0, over.Len(); i < n; i++ {
+		item := items.next()
 		if !x.both {
-			f.locals[x.var1] = over.At(i)
+			f.locals[x.var1] = item
 		} else {
-			f.locals[x.var1], f.locals[x.var2] = IntOf(int64(i)), over.At(i)
+			f.locals[x.var1], f.locals[x.var2] = IntOf(int64(i)), item
+		}
+		if item.kind == Bytes {
+			f.hash(item) // those of a tree were decoded
 		}
 		if !x.round(f) {
 			return
@@ -185,7 +186,7 @@ func (f *frame) largeMap(over Value, tree map[string]any, each func(key, value V
 	}
 	item := over.typ.item()
 	for _, k := range f.keys {
-		if !each(StringOf(k), Of(tree[k], item)) {
+		if !each(StringOf(k), f.read(tree[k], item)) {
 			return
 		}
 	}

@@ -104,9 +104,9 @@ func lesserText(s, t string) uint64 {
 	case n <= 10:
 		return 1
 	case s == t:
-		return tenth(uint64(utf8.RuneCountInString(s)))
+		return Tenth(uint64(utf8.RuneCountInString(s)))
 	}
-	return tenth(uint64(min(utf8.RuneCountInString(s), utf8.RuneCountInString(t))))
+	return Tenth(uint64(min(utf8.RuneCountInString(s), utf8.RuneCountInString(t))))
 }
 
 // sameCost is lesserSize but for values of libraries, which cost 1 to compare, but not where they are to differ.

@@ -10,8 +10,9 @@ import (
 // Kubernetes' expressions know a few messages of protocol buffers, for every environment of cel-go does: wrappers of scalars, JSON,
 // timestamps and durations. google.protobuf.Int64Value{value: 1} is 1, google.protobuf.Value{} is null.
 
-// wellKnownValue returns what a message is of which the fields in b are set; ok is false for a message that stays one.
-func wellKnownValue(name string, b *built) (v Value, ok bool) {
+// wellKnownValue returns what a message is of which the fields in b are set; ok is false for a message that stays one. JSON is copied,
+// for which it takes steps.
+func wellKnownValue(name string, b *built, steps *int64) (v Value, ok bool) {
 	short, ok := strings.CutPrefix(strings.TrimPrefix(name, "."), "google.protobuf.")
 	if !ok {
 		return Value{}, false
@@ -61,26 +62,26 @@ func wellKnownValue(name string, b *built) (v Value, ok bool) {
 		}
 		return d, true
 	}
-	return wellKnownJSON(short, b, set)
+	return wellKnownJSON(short, b, set, steps)
 }
 
 // outOfRange returns the error of a number that a wrapper has no room for.
 func outOfRange(short string, err error) Value {
-	return Failf("field type conversion error for google.protobuf.%s.value value type: %w", short, err)
+	return Failf("field type conversion error for google.protobuf.%s.value value type: %v", short, err)
 }
 
 // wellKnownJSON is wellKnownValue for JSON, and for Any, which holds no message that there is.
-func wellKnownJSON(short string, b *built, set func(field string, unset Value) Value) (v Value, ok bool) {
+func wellKnownJSON(short string, b *built, set func(field string, unset Value) Value, steps *int64) (v Value, ok bool) {
 	switch short {
 	case "ListValue":
-		return toJSON(set("values", ListValue(nil))), true
+		return toJSON(set("values", ListValue(nil)), steps), true
 	case "Struct":
-		return toJSON(set("fields", MapValue(nil, nil))), true
+		return toJSON(set("fields", MapValue(nil, nil)), steps), true
 	case "Value":
 		if len(b.names) == 0 || b.names[0] == "null_value" {
 			return NullValue, true
 		}
-		return toJSON(b.values[len(b.values)-1]), true
+		return toJSON(b.values[len(b.values)-1], steps), true
 	case "Any":
 		url := set("type_url", StringOf("")).Str()
 		if url == "" {
@@ -94,8 +95,15 @@ func wellKnownJSON(short string, b *built, set func(field string, unset Value) V
 // maxExact is the greatest whole number that JSON's numbers have exactly.
 const maxExact = 1<<53 - 1
 
-// toJSON returns v as JSON has it: all numbers are doubles, and what JSON does not have is a string.
-func toJSON(v Value) Value {
+// jsonSteps is how many steps a part of JSON takes that is copied, for the memory that it needs.
+const jsonSteps = 8
+
+// toJSON returns v as JSON has it: all numbers are doubles, and what JSON does not have is a string. It is ErrBudget where no steps are
+// left, for a list may be longer than memory.
+func toJSON(v Value, steps *int64) Value {
+	if *steps -= jsonSteps; *steps < 0 {
+		return Fail(ErrBudget)
+	}
 	switch v.kind {
 	case Int:
 		if v.Int() <= maxExact && v.Int() >= -maxExact {
@@ -112,19 +120,29 @@ func toJSON(v Value) Value {
 			return v
 		}
 	case Bytes:
+		*steps -= int64(len(v.Bytes()) / 8)
 		return StringOf(base64.StdEncoding.EncodeToString(v.Bytes()))
 	case Timestamp, Duration:
 		return Convert(v, StringType)
 	case List:
-		items := make([]Value, 0, v.Len())
-		v.Entries(func(_, item Value) bool { items = append(items, toJSON(item)); return true })
+		var items []Value
+		whole := v.Entries(func(_, item Value) bool {
+			items = append(items, toJSON(item, steps))
+			return *steps >= 0
+		})
+		if !whole {
+			return Fail(ErrBudget)
+		}
 		return ListValue(items)
 	case Map:
 		var keys, values []Value
 		v.Entries(func(key, value Value) bool {
-			keys, values = append(keys, Convert(key, StringType)), append(values, toJSON(value))
-			return true
+			keys, values = append(keys, Convert(key, StringType)), append(values, toJSON(value, steps))
+			return *steps >= 0
 		})
+		if *steps < 0 {
+			return Fail(ErrBudget)
+		}
 		return MapValue(keys, values)
 	}
 	return v

@@ -184,9 +184,9 @@ func (a *attribute) fields(otherwise runner) runner {
 			if x == nil {
 				return f.spend(uint64(i+2), missing(steps[i].key))
 			}
-			at = view(x, field.Type)
+			at = f.read(x, field.Type)
 		}
-		if f.cost += cost; f.cost > f.limit {
+		if f.cost += cost; f.cost > f.limit || f.steps < 0 {
 			return f.halt(ErrBudget)
 		}
 		return at
@@ -209,27 +209,34 @@ func (s *step) local(slot int, otherwise runner) runner {
 		if f.cost += 2; f.cost > f.limit {
 			return f.halt(ErrBudget)
 		}
-		return view(x, t)
+		return f.read(x, t)
 	}
 }
 
-// view is Of for what is not null, the most frequent first.
-func view(x any, t *Type) Value {
-	switch n := x.(type) {
+// read is Of for what an evaluation looks at, the most frequent first. A text that a format makes something else of is read at each
+// look, for which it takes steps.
+func (f *frame) read(tree any, t *Type) Value {
+	if t == nil {
+		return untyped(tree)
+	}
+	switch x := tree.(type) {
 	case string:
 		if t.Kind == String {
-			return Value{kind: String, ref: x}
+			return Value{kind: String, ref: tree}
+		}
+		if len(x) >= much && (t.Kind == Bytes || t.Kind == Duration || t.Kind == Timestamp) {
+			f.steps -= int64(len(x) / 4)
 		}
 	case int64:
 		if t.Kind == Int {
-			return Value{kind: Int, num: uint64(n)}
+			return Value{kind: Int, num: uint64(x)}
 		}
 	case map[string]any:
 		if t.Kind == Object || t.Kind == Map {
-			return Value{kind: Map, ref: x, typ: t}
+			return Value{kind: Map, ref: tree, typ: t}
 		}
 	}
-	return Of(x, t)
+	return Of(tree, t)
 }
 
 // fieldTest is fields for has(), which does not pay for the variable.
@@ -254,7 +261,7 @@ func (a *attribute) fieldTest(otherwise runner) runner {
 			case x == nil:
 				return f.spend(uint64(i+1), missing(steps[i].key))
 			}
-			at = view(x, field.Type)
+			at = f.read(x, field.Type)
 		}
 		if at.kind != Error {
 			at = Value{kind: Bool, num: 1}
@@ -329,6 +336,8 @@ func (f *frame) walk(v Value, steps []step) Value {
 			key = s.index(f)
 			if key.kind == Error {
 				next, found = key, broken
+			} else if !f.hash(key) {
+				return f.halt(ErrBudget)
 			} else if name, ok := noKey(key); ok {
 				if s.native {
 					name = nativeType(key, name)
@@ -337,10 +346,10 @@ func (f *frame) walk(v Value, steps []step) Value {
 			}
 		}
 		if found == there {
-			next, found = find(v, s.field, key)
+			next, found = f.find(v, s.field, key)
 		}
 		if found == there || !optional {
-			if f.cost++; f.cost > f.limit {
+			if f.cost++; f.cost > f.limit || f.steps < 0 {
 				return f.halt(ErrBudget)
 			}
 		}
@@ -366,7 +375,7 @@ func (f *frame) walk(v Value, steps []step) Value {
 }
 
 // find looks for a key in v. field is that of the key if the schema has one and v is of the schema.
-func find(v Value, field *Field, key Value) (Value, presence) {
+func (f *frame) find(v Value, field *Field, key Value) (Value, presence) {
 	switch v.kind {
 	case Error:
 		return v, broken
@@ -376,7 +385,7 @@ func find(v Value, field *Field, key Value) (Value, presence) {
 			if x == nil {
 				return Value{}, absent
 			}
-			return present(Of(x, field.Type))
+			return present(f.read(x, field.Type))
 		}
 		if found, ok := v.Find(key); ok {
 			return present(found)
@@ -387,6 +396,9 @@ func find(v Value, field *Field, key Value) (Value, presence) {
 			return Fail(err), broken
 		}
 		if i >= 0 && i < int64(v.Len()) {
+			if tree, ok := v.ref.([]any); ok && key.kind == Int {
+				return f.read(tree[i], v.typ.item()), there
+			}
 			return v.Get(key), there
 		}
 	case Object:
@@ -423,7 +435,7 @@ func unset(v, key Value) Value {
 }
 
 // missing returns the error of a key that is not there.
-func missing(key Value) Value { return Fail(errors.New("no such key: " + key.String())) }
+func missing(key Value) Value { return Failf("no such key: %v", key) }
 
 // noKey returns what upstream calls a value that no list, map or object has an index for.
 func noKey(v Value) (name string, ok bool) {

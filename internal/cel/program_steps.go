@@ -1,8 +1,7 @@
 package cel
 
 import (
-	"math"
-	regexsyntax "regexp/syntax"
+	"slices"
 	"strings"
 )
 
@@ -41,7 +40,7 @@ func (c *callee) look(f *frame, v Value) bool {
 			if n := v.Len(); n >= much {
 				f.steps -= int64(n / c.items)
 			}
-			if v.kind != Bytes && v.deep() {
+			if f.steps >= 0 && v.kind != Bytes && v.deep() {
 				// The function may compare items, each of which may be larger than memory: [l, l].
 				count(v, &f.steps)
 			}
@@ -69,24 +68,15 @@ func (c *callee) search(f *frame, text, pattern Value) bool {
 	return f.steps >= 0
 }
 
-// patternSize returns about how many instructions a regular expression becomes.
-func patternSize(pattern string) int64 {
-	re, err := regexsyntax.Parse(pattern, regexsyntax.Perl)
-	if err != nil {
-		return 1
+// hash takes the steps of looking for a key in a map, which goes through all of a long one, and reports whether there were enough.
+func (f *frame) hash(key Value) bool {
+	switch key.kind {
+	case String:
+		f.steps -= int64(len(key.Str()) / 32)
+	case Bytes:
+		f.steps -= int64(len(key.Bytes()) / 8)
 	}
-	var size func(re *regexsyntax.Regexp) int64
-	size = func(re *regexsyntax.Regexp) int64 {
-		n := int64(1 + len(re.Rune))
-		for _, sub := range re.Sub {
-			n += size(sub)
-		}
-		if re.Op == regexsyntax.OpRepeat {
-			n *= int64(max(re.Min, re.Max, 1))
-		}
-		return min(n, math.MaxInt32)
-	}
-	return size(re)
+	return f.steps >= 0
 }
 
 // made takes the steps for a result that somebody has made, so many for an item or eight bytes, and reports whether there were enough.
@@ -100,26 +90,31 @@ func (f *frame) made(v Value, each int64) bool {
 	return f.steps >= 0
 }
 
-// deep reports whether a list or a map has lists or maps in it, by the first that is in it.
+// deep reports whether a list or a map has lists or maps in it. A single one may be larger than memory, wherever it is, so that all
+// items are looked at, unless their type says that there are none.
 func (v Value) deep() bool {
-	deep := false
-	if v.kind == List {
-		if v.Len() > 0 {
-			deep = v.At(0).kind == List || v.At(0).kind == Map
-		}
-		return deep
+	if item := v.typ.item(); item != nil && item.scalar() || item == StringType {
+		return false
 	}
 	switch ref := v.ref.(type) {
+	case []any:
+		return slices.ContainsFunc(ref, deepTree)
 	case map[string]any:
 		for _, x := range ref {
-			switch x.(type) {
-			case []any, map[string]any:
+			if deepTree(x) {
 				return true
 			}
-			return false
 		}
-	case *mapping:
-		return len(ref.values) > 0 && (ref.values[0].kind == List || ref.values[0].kind == Map)
+		return false
+	}
+	return !v.Entries(func(_, item Value) bool { return item.kind != List && item.kind != Map })
+}
+
+// deepTree reports whether a tree has parts.
+func deepTree(tree any) bool {
+	switch tree.(type) {
+	case []any, map[string]any:
+		return true
 	}
 	return false
 }

@@ -1,6 +1,7 @@
 package cel
 
 import (
+	"math"
 	"regexp"
 	"regexp/syntax"
 )
@@ -15,20 +16,29 @@ const (
 // CompileRegex compiles a pattern that is no literal, which happens at each call. Costs go by the length of a pattern; one that
 // repeats so much that it becomes far longer is ErrBudget. Upstream compiles that, too.
 func CompileRegex(pattern string) (*regexp.Regexp, error) {
-	if read, err := syntax.Parse(pattern, syntax.Perl); err == nil && instructions(read) > repeated+perPattern*len(pattern) {
+	if patternSize(pattern) > int64(repeated+perPattern*len(pattern)) {
 		return nil, ErrBudget
 	}
 	return regexp.Compile(pattern)
 }
 
-// instructions returns about how many a program for re has.
-func instructions(re *syntax.Regexp) int {
-	n := max(len(re.Rune), 1)
+// patternSize returns about how many instructions a regular expression becomes, 1 for what is none.
+func patternSize(pattern string) int64 {
+	re, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return 1
+	}
+	return instructions(re)
+}
+
+// instructions is patternSize of what is parsed. It calls itself as deep as the parser allows: 1,000.
+func instructions(re *syntax.Regexp) int64 {
+	n := int64(max(len(re.Rune), 1))
 	for _, sub := range re.Sub {
 		n += instructions(sub)
 	}
 	if re.Op == syntax.OpRepeat {
-		n *= max(re.Min, re.Max, 1)
+		n *= int64(max(re.Min, re.Max, 1))
 	}
-	return n
+	return min(n, math.MaxInt32)
 }

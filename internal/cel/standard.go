@@ -2,6 +2,7 @@ package cel
 
 import (
 	"math"
+	"strings"
 	"time"
 
 	"apichain/internal/cel/syntax"
@@ -86,21 +87,27 @@ func notStrictlyFalse(v Value) Value {
 
 // The costs of calls that look at more than one place, in units of ten bytes, code points or items.
 
-// tenth returns a tenth of a size, rounded up.
-func tenth(n uint64) uint64 { return uint64(math.Ceil(float64(n) * 0.1)) }
+// Tenth returns the cost of going through a size once: a tenth of it, rounded up.
+func Tenth(n uint64) uint64 { return uint64(math.Ceil(float64(n) * TextFactor)) }
 
 // Traversal returns the cost of going through a value once.
-func Traversal(v Value) uint64 { return tenth(v.Size()) }
+func Traversal(v Value) uint64 { return Tenth(v.Size()) }
 
+// firstSize is the cost of a call that goes through its first argument, secondSize of one that goes through its second.
 func firstSize(args []Value, _ Value) uint64  { return Traversal(args[0]) }
 func secondSize(args []Value, _ Value) uint64 { return Traversal(args[1]) }
-func listSize(args []Value, _ Value) uint64   { return args[1].Size() }
-func bothSizes(args []Value, _ Value) uint64  { return tenth(args[0].Size() + args[1].Size()) }
 
+// listSize is the cost of in: each item of the list is compared, whatever that takes.
+func listSize(args []Value, _ Value) uint64 { return args[1].Size() }
+
+// bothSizes is the cost of a text that is made of two, rounded once.
+func bothSizes(args []Value, _ Value) uint64 { return Tenth(args[0].Size() + args[1].Size()) }
+
+// productOfSizes is the cost of a search for one text in another, as if it were tried at every place.
 func productOfSizes(args []Value, _ Value) uint64 { return Traversal(args[0]) * Traversal(args[1]) }
 
 // lesserSize is the cost of a comparison, which ends with the shorter of its arguments.
-func lesserSize(args []Value, _ Value) uint64 { return tenth(sizeUpTo(args[0], args[1])) }
+func lesserSize(args []Value, _ Value) uint64 { return Tenth(sizeUpTo(args[0], args[1])) }
 
 // sizeUpTo returns the lesser size of two values, without counting the code points of a string that is longer in any case.
 func sizeUpTo(a, b Value) uint64 {
@@ -118,9 +125,12 @@ func sizeUpTo(a, b Value) uint64 {
 }
 
 // RegexCost is the cost of a match: the text times the expression, which is args[1].
-func RegexCost(args []Value, _ Value) uint64 {
-	text := uint64(math.Ceil((1 + float64(args[0].Size())) * 0.1))
-	return text * uint64(math.Ceil(float64(args[1].Size())*0.25))
+func RegexCost(args []Value, _ Value) uint64 { return MatchCost(args[0].Size(), args[1].Size()) }
+
+// MatchCost returns the cost of a regular expression of some length over a text of some length: the longer the one is, the more each
+// step over the other costs, and an empty text is as one of one code point.
+func MatchCost(text, pattern uint64) uint64 {
+	return uint64(math.Ceil((1+float64(text))*TextFactor)) * uint64(math.Ceil(float64(pattern)*PatternFactor))
 }
 
 // logic are the operators that may not need all of their arguments, and equality, which takes any.
@@ -321,13 +331,13 @@ var conversionRows = []struct {
 // texts are the functions of strings.
 func texts() []Function {
 	return []Function{
-		{Name: "contains", Binary: ofStrings(contains), Overloads: []Overload{
+		{Name: "contains", Binary: ofStrings(strings.Contains), Overloads: []Overload{
 			member(costing(two("contains_string", StringType, StringType, BoolType), productOfSizes)),
 		}},
-		{Name: "endsWith", Binary: ofStrings(endsWith), Overloads: []Overload{
+		{Name: "endsWith", Binary: ofStrings(strings.HasSuffix), Overloads: []Overload{
 			member(costing(two("ends_with_string", StringType, StringType, BoolType), secondSize)),
 		}},
-		{Name: "startsWith", Binary: ofStrings(startsWith), Overloads: []Overload{
+		{Name: "startsWith", Binary: ofStrings(strings.HasPrefix), Overloads: []Overload{
 			member(costing(two("starts_with_string", StringType, StringType, BoolType), secondSize)),
 		}},
 		{Name: "matches", Binary: operand("matches", matches, String), Regex: matchesRegex, Overloads: []Overload{

@@ -99,7 +99,7 @@ func (c *checker) validateLiteral(e *syntax.Expr) {
 		_, err := regexp.Compile(pattern)
 		bad = err != nil
 	} else if call := c.unary(e); call != nil {
-		bad = call(literalValue(literal.Value)).Kind() == Error
+		bad = call(untyped(literal.Value)).Kind() == Error
 	}
 	if bad {
 		c.fault(literal.ID, "invalid %s argument", e.Name)
@@ -112,25 +112,6 @@ func (c *checker) unary(e *syntax.Expr) func(Value) Value {
 		return o.Unary
 	}
 	return c.env.functions[e.Name].Unary
-}
-
-// literalValue returns the value of what the parser makes of a literal.
-func literalValue(v any) Value {
-	switch v := v.(type) {
-	case bool:
-		return BoolOf(v)
-	case int64:
-		return IntOf(v)
-	case uint64:
-		return UintOf(v)
-	case float64:
-		return DoubleOf(v)
-	case string:
-		return StringOf(v)
-	case []byte:
-		return BytesOf(v)
-	}
-	return NullValue
 }
 
 // validateMixed reports the first item of each list, and each key and value of a map, whose type is not that of the first.

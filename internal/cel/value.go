@@ -131,10 +131,30 @@ func TypeValue(t *Type) Value { return Value{kind: TypeKind, ref: t} }
 //go:noinline
 func Fail(err error) Value { return Value{kind: Error, ref: err} }
 
-// Failf is Fail with a text.
+// Failf is Fail with a text. The text is made when somebody reads it: most errors are absorbed, or replaced by the message of a rule,
+// and a key that is not there may be a megabyte long, at a cost of 1.
 //
 //go:noinline
-func Failf(format string, args ...any) Value { return Fail(fmt.Errorf(format, args...)) }
+func Failf(format string, args ...any) Value { return Fail(&failure{format, args}) }
+
+// failure is an error whose text is not made yet. Its arguments are values, which do not change, and what fmt prints.
+type failure struct {
+	format string
+	args   []any
+}
+
+// Error makes the text, each time.
+func (e *failure) Error() string { return fmt.Sprintf(e.format, e.args...) }
+
+// Unwrap returns the error among the arguments, nil where there is none: a library may say more of one that errors.Is can tell.
+func (e *failure) Unwrap() error {
+	for _, a := range e.args {
+		if err, ok := a.(error); ok {
+			return err
+		}
+	}
+	return nil
+}
 
 // NoSuchOverload returns the first of args that is an error, and otherwise the error of arguments of the wrong types.
 //

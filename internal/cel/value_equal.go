@@ -56,8 +56,15 @@ func same(a, b Value, steps *int64) Value {
 		c, err := compareNumbers(a, b)
 		return BoolOf(err == nil && c == 0)
 	case String:
-		return BoolOf(b.kind == String && a.Str() == b.Str())
+		// Only texts of one length are gone through, sixteen bytes and more at once.
+		if x, y := a.Str(), b.Str(); b.kind == String && len(x) == len(y) {
+			*steps -= int64(len(x) / 64)
+			return BoolOf(x == y)
+		}
+		return False
 	case Bytes:
+		// Those of a tree have been decoded for it.
+		*steps -= int64(len(a.Bytes()) / 8)
 		return BoolOf(b.kind == Bytes && bytes.Equal(a.Bytes(), b.Bytes()))
 	case Timestamp:
 		return BoolOf(b.kind == Timestamp && a.Time().Equal(b.Time()))
@@ -115,15 +122,21 @@ func sameLists(a, b Value, steps *int64) Value {
 	var failed Value
 	r, twofold := a.ref.(*rope)
 	twofold = twofold && !r.plain
+	left, right := a.cursor(), b.cursor()
+	way := int64(0)
+	if left.rest != nil || right.rest != nil {
+		way = 2 // a rope may be of lists of one item, to each of which it is a longer way
+	}
 	for i, n := 0, a.Len(); i < n; i++ {
+		*steps -= way
 		var e Value
 		if strict {
-			if e = same(a.At(i), b.At(i), steps); e != True {
+			if e = same(left.next(), right.next(), steps); e != True {
 				return e
 			}
 			continue
 		}
-		if e = equal(a.At(i), b.At(i), steps); e == False {
+		if e = equal(left.next(), right.next(), steps); e == False {
 			return False
 		}
 		if e.kind != Error {
@@ -212,7 +225,8 @@ func sameTreeMaps(a Value, tree map[string]any, b Value, steps *int64) Value {
 // it keeps, as trees.
 func sameFields(a, b Value, steps *int64) Value {
 	tree := a.ref.(map[string]any)
-	known := map[string]string{}
+	known := make(map[string]string, len(a.typ.Fields))
+	*steps -= int64(len(a.typ.Fields)) // there may be far more than the object has
 	for name, f := range a.typ.Fields {
 		known[f.Key] = name
 	}
@@ -336,6 +350,7 @@ func Compare(a, b Value) (int, error) {
 	return 0, errOverload
 }
 
+// order returns -1, 0 or 1 as a is less than b, equal, or greater. Neither is a NaN: callers have refused those.
 func order[T int64 | uint64 | float64](a, b T) int {
 	switch {
 	case a < b:
@@ -432,6 +447,9 @@ func keyText(v Value) string {
 
 // sameSets compares lists of the same length without regard to order.
 func sameSets(a, b Value, steps *int64) Value {
+	if *steps -= a.mergeSteps() + b.mergeSteps(); *steps < 0 {
+		return Fail(ErrBudget)
+	}
 	set := map[string]bool{}
 	for i, n := 0, a.Len(); i < n; i++ {
 		key, failed := setKey(a.At(i))
@@ -440,7 +458,6 @@ func sameSets(a, b Value, steps *int64) Value {
 		}
 		set[key] = true
 	}
-	*steps -= int64(2 * a.Len())
 	seen := map[string]bool{}
 	for i, n := 0, b.Len(); i < n; i++ {
 		key, failed := setKey(b.At(i))
@@ -487,6 +504,9 @@ func (t *Type) escaped(key string) string {
 
 // sameKeyed compares map lists of the same length without regard to order.
 func sameKeyed(a, b Value, steps *int64) Value {
+	if *steps -= a.mergeSteps() + b.mergeSteps(); *steps < 0 {
+		return Fail(ErrBudget)
+	}
 	items := map[string]Value{}
 	for i, n := 0, a.Len(); i < n; i++ {
 		key, _ := mergeKey(a.At(i), a)
@@ -526,6 +546,22 @@ func valueKey(item Value, t *Type) string {
 		b.WriteByte(0)
 	}
 	return b.String()
+}
+
+// mergeSteps returns how many steps it takes to have the key of each item of a set or a map list: some for the key, and one for eight
+// bytes of a text that is an item of a set. It is asked before anything is made; a list that is longer than any budget is not looked at.
+func (v Value) mergeSteps() int64 {
+	n := v.Len()
+	steps := int64(4 * n)
+	if n > mostItems {
+		return steps
+	}
+	for i := range n {
+		if item := v.At(i); item.kind == String {
+			steps += int64(len(item.Str()) / 8)
+		}
+	}
+	return steps
 }
 
 // merge returns what + makes of a set or a map list and another list: what is in both stays where it is, of a map list as the

@@ -227,6 +227,44 @@ func (v Value) At(i int) Value {
 	}
 }
 
+// cursor goes through the items of a list from the first to the last. At each item of a rope At would begin at the top again, which
+// takes forty steps for a list that was added to itself forty times; a cursor takes two, however deep the rope is.
+type cursor struct {
+	leaf Value
+	i, n int     // the next item of leaf, and how many it has
+	rest []Value // what comes behind leaf, the next last
+}
+
+// cursor returns a cursor before the first item of a list. It allocates for ropes alone.
+func (v Value) cursor() (c cursor) {
+	c.enter(v)
+	return c
+}
+
+// enter goes down to the first list in v that is no rope.
+func (c *cursor) enter(v Value) {
+	for {
+		r, ok := v.ref.(*rope)
+		if !ok {
+			c.leaf, c.i, c.n = v, 0, v.Len()
+			return
+		}
+		c.rest, v = append(c.rest, r.tail), r.head
+	}
+}
+
+// next returns the next item; the caller knows how many there are.
+func (c *cursor) next() Value {
+	for c.i == c.n && len(c.rest) > 0 {
+		last := len(c.rest) - 1
+		v := c.rest[last]
+		c.rest = c.rest[:last]
+		c.enter(v)
+	}
+	c.i++
+	return c.leaf.At(c.i - 1)
+}
+
 // item returns the type of the items of a list, or the values of a map; nil where it is not known.
 func (t *Type) item() *Type {
 	if t == nil || len(t.Params) == 0 {
@@ -240,9 +278,6 @@ func (t *Type) item() *Type {
 // of a schema are its fields' names in CEL; what the schema does not know is left out.
 func (v Value) Entries(f func(key, value Value) bool) bool {
 	switch ref := v.ref.(type) {
-	case *rope:
-		n := ref.head.Len()
-		return ref.head.Entries(f) && ref.tail.Entries(func(i, item Value) bool { return f(IntOf(int64(n)+i.Int()), item) })
 	case map[string]any:
 		if v.typ != nil && v.typ.Kind == Object {
 			return v.fieldEntries(ref, f)
@@ -262,8 +297,9 @@ func (v Value) Entries(f func(key, value Value) bool) bool {
 		if v.kind != List {
 			return true
 		}
+		c := v.cursor()
 		for i, n := 0, v.Len(); i < n; i++ {
-			if !f(IntOf(int64(i)), v.At(i)) {
+			if !f(IntOf(int64(i)), c.next()) {
 				return false
 			}
 		}

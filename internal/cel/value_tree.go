@@ -2,6 +2,7 @@ package cel
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -244,7 +245,51 @@ func wordyDuration(s string) (time.Duration, error) {
 
 // Tree returns v as a tree. Bytes, timestamps and durations become the strings that JSON has for them; maps need keys that are
 // strings; an optional is its value. Types and other values of libraries have no tree.
+//
+// A value may be far larger than its cost, and a tree has no parts in common: one of more than mostItems parts is an error.
 func (v Value) Tree() (any, error) {
+	left := mostItems
+	return v.tree(&left)
+}
+
+// mostItems is how many parts a tree may have that an expression makes: items, entries, and each sixteen bytes of a text.
+const mostItems = 1 << 20
+
+// take takes n parts of those that are left, or returns the error that there are not so many.
+func take(left *int, n int) error {
+	if *left -= n; *left < 0 {
+		return errors.New("a value of more than " + strconv.Itoa(mostItems) + " parts is too large")
+	}
+	return nil
+}
+
+// weigh takes the parts of a tree from left, and stops below 0.
+func weigh(tree any, left *int) {
+	if *left--; *left < 0 {
+		return
+	}
+	switch x := tree.(type) {
+	case string:
+		*left -= len(x) / 16
+	case []any:
+		for i := 0; i < len(x) && *left >= 0; i++ {
+			weigh(x[i], left)
+		}
+	case map[string]any:
+		for k, item := range x {
+			if *left -= len(k) / 16; *left < 0 {
+				return
+			}
+			weigh(item, left)
+		}
+	}
+}
+
+// tree is Tree with the parts that are left.
+func (v Value) tree(left *int) (any, error) {
+	if err := take(left, 1); err != nil {
+		return nil, err
+	}
 	switch v.kind {
 	case Null:
 		return nil, nil
@@ -257,9 +302,9 @@ func (v Value) Tree() (any, error) {
 	case Double:
 		return v.Double(), nil
 	case String:
-		return v.Str(), nil
+		return v.Str(), take(left, len(v.Str())/16)
 	case Bytes:
-		return base64.StdEncoding.EncodeToString(v.Bytes()), nil
+		return base64.StdEncoding.EncodeToString(v.Bytes()), take(left, len(v.Bytes())/16)
 	case Timestamp, Duration:
 		return Convert(v, StringType).Str(), nil
 	case Error:
@@ -267,33 +312,28 @@ func (v Value) Tree() (any, error) {
 	case List, Map:
 		switch ref := v.ref.(type) {
 		case []any, map[string]any:
-			return ref, nil
+			weigh(ref, left)
+			return ref, take(left, 0)
 		}
-		return v.containerTree()
+		return v.containerTree(left)
 	case Object:
-		return v.containerTree()
+		return v.containerTree(left)
 	}
 	if o, ok := v.Optional(); ok {
-		return o.Tree()
+		return o.tree(left)
 	}
 	return nil, fmt.Errorf("a value of type %s has no tree", v.Type().TypeName())
 }
 
-// mostItems is how many items a list may have that becomes a tree.
-const mostItems = 1 << 20
-
 // containerTree returns the tree of what an expression has put together.
-func (v Value) containerTree() (any, error) {
+func (v Value) containerTree(left *int) (any, error) {
 	var err error
-	// Two lists may be added to one of any size for the price of one.
-	if n := v.Len(); n > mostItems {
-		return nil, fmt.Errorf("a value of %d items is too large", n)
-	}
 	if v.kind == List {
-		list := make([]any, 0, v.Len())
+		// Two lists may be added to one of any size for the price of one: only what is left has room.
+		list := make([]any, 0, min(v.Len(), *left))
 		v.Entries(func(_, item Value) bool {
 			var t any
-			t, err = item.Tree()
+			t, err = item.tree(left)
 			list = append(list, t)
 			return err == nil
 		})
@@ -305,7 +345,7 @@ func (v Value) containerTree() (any, error) {
 			err = fmt.Errorf("map key %q is of type %s, not string", key.String(), key.Type().TypeName())
 			return false
 		}
-		m[key.Str()], err = value.Tree()
+		m[key.Str()], err = value.tree(left)
 		return err == nil
 	}
 	if v.kind == Map {

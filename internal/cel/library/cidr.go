@@ -57,6 +57,7 @@ func containsIP(a, b cel.Value) cel.Value {
 	return cel.BoolOf(networkOf(a).Contains(addressOf(b)))
 }
 
+// containsCIDR reports whether all addresses of one range are in another.
 func containsCIDR(a, b cel.Value) cel.Value {
 	// Two ranges of which one is not in the other do not overlap; the shorter prefix is the outer one.
 	outer, inner := networkOf(a), networkOf(b)
@@ -72,6 +73,7 @@ func containsIPText(a, b cel.Value) cel.Value {
 	return cel.BoolOf(networkOf(a).Contains(ip))
 }
 
+// containsCIDRText is containsCIDR of a range that is written.
 func containsCIDRText(a, b cel.Value) cel.Value {
 	if b = stringToCIDR(b); b.Kind() == cel.Error {
 		return b
@@ -83,6 +85,7 @@ func containsCIDRText(a, b cel.Value) cel.Value {
 // a string is parsed before, for a walk more.
 func comparedIP(args []cel.Value, _ cel.Value) uint64 { return walk(2 * args[0].Size()) }
 
+// comparedCIDR is comparedIP for a range: the walk over its mask, and 1 for the lengths of the prefixes.
 func comparedCIDR(args []cel.Value, _ cel.Value) uint64 {
 	return walk(2*args[0].Size()) + walk(args[0].Size()) + 1
 }
@@ -97,6 +100,7 @@ func mayCompareIP([]cel.Node) (cel.Range, *cel.Range) {
 	return cel.Range{Min: 8, Max: 32}.Scale(perByte), nil
 }
 
+// mayCompareCIDR is the estimate of comparedCIDR.
 func mayCompareCIDR([]cel.Node) (cel.Range, *cel.Range) {
 	c := cel.Range{Min: 8, Max: 32}.Scale(perByte)
 	return c.Plus(cel.Range{Min: 4, Max: 16}.Scale(perByte)).Plus(cel.Exactly(1)), nil

@@ -27,7 +27,8 @@ func Comprehensions() *cel.Library {
 		from, to int // how many arguments
 		fill     filler
 	}{
-		{"all", 3, 3, fillAll}, {"exists", 3, 3, fillExists}, {"existsOne", 3, 3, fillExistsOne}, {"exists_one", 3, 3, fillExistsOne},
+		{"all", 3, 3, asks(syntax.FillAll)}, {"exists", 3, 3, asks(syntax.FillExists)},
+		{"existsOne", 3, 3, asks(syntax.FillExistsOne)}, {"exists_one", 3, 3, asks(syntax.FillExistsOne)},
 		{"transformList", 3, 4, fillList}, {"transformMap", 3, 4, fillMap}, {"transformMapEntry", 3, 4, fillEntries},
 	} {
 		for n := m.from; n <= m.to; n++ {
@@ -73,28 +74,9 @@ func twoVariables(fill filler) func(*syntax.Expander, *syntax.Expr, []*syntax.Ex
 	}
 }
 
-// fillAll, fillExists and fillExistsOne are as those of one variable.
-func fillAll(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr) {
-	c.Init = x.Literal(true)
-	c.Condition = x.Call("@not_strictly_false", x.Accumulator())
-	c.Step = x.Call("_&&_", x.Accumulator(), args[0])
-	c.Result = x.Accumulator()
-}
-
-// fillExists is false until something is true.
-func fillExists(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr) {
-	c.Init = x.Literal(false)
-	c.Condition = x.Call("@not_strictly_false", x.Call("!_", x.Accumulator()))
-	c.Step = x.Call("_||_", x.Accumulator(), args[0])
-	c.Result = x.Accumulator()
-}
-
-// fillExistsOne counts.
-func fillExistsOne(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr) {
-	c.Init = x.Literal(int64(0))
-	c.Condition = x.Literal(true)
-	c.Step = x.Call("_?_:_", args[0], x.Call("_+_", x.Accumulator(), x.Literal(int64(1))), x.Accumulator())
-	c.Result = x.Call("_==_", x.Accumulator(), x.Literal(int64(1)))
+// asks makes a filler of one of those of one variable, which ask the same of an item, whatever its names are.
+func asks(fill func(x *syntax.Expander, c *syntax.Comprehension, predicate *syntax.Expr)) filler {
+	return func(x *syntax.Expander, c *syntax.Comprehension, args []*syntax.Expr) { fill(x, c, args[0]) }
 }
 
 // when returns a step for all items, or for those of which the first of two arguments is true.

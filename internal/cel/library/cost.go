@@ -26,7 +26,7 @@ type (
 )
 
 // walk returns the cost of a walk over a size.
-func walk(size uint64) uint64 { return uint64(math.Ceil(float64(size) * perByte)) }
+func walk(size uint64) uint64 { return cel.Tenth(size) }
 
 // walkTwice returns the cost of two walks. Two are not twice one, since what is left of a unit counts as one.
 func walkTwice(size uint64) uint64 { return uint64(math.Ceil(float64(size) * 2 * perByte)) }
@@ -38,19 +38,15 @@ func walkedTwice(args []cel.Value, _ cel.Value) uint64 { return walkTwice(args[0
 // mayWalk, mayWalkTwice and mayCopy are the estimates: what mayCopy returns is as long as what it got.
 func mayWalk(args []cel.Node) (cel.Range, *cel.Range) { return args[0].Size().Scale(perByte), nil }
 
+// mayWalkTwice is the estimate of walkedTwice.
 func mayWalkTwice(args []cel.Node) (cel.Range, *cel.Range) {
 	return args[0].Size().Scale(2 * perByte), nil
 }
 
+// mayCopy is mayWalk for a function whose result is as long as its argument.
 func mayCopy(args []cel.Node) (cel.Range, *cel.Range) {
 	size := args[0].Size()
 	return size.Scale(perByte), &size
-}
-
-// matched returns the cost of a regular expression of some length over a string: the longer the one is, the more a step over the
-// other costs, and an empty string is as one of one byte.
-func matched(text, pattern uint64) uint64 {
-	return uint64(math.Ceil((1.0+float64(text))*perByte)) * uint64(math.Ceil(float64(pattern)*perRegex))
 }
 
 // mostTraversed is how many values a traversal looks at. No expression may cost as much; lists that are in each other many times may

@@ -13,7 +13,7 @@ import (
 // times a factor: 1, the levels of flatten, or for those that compare each item with each other two times the square of the items,
 // and a tenth of it more for strings and bytes. What would cost more than any budget has is not done.
 
-// mostRange is the longest list that lists.range makes, and the most items that flatten looks at or returns. mostCompared is the
+// mostRange is the longest list that lists.range, slice and reverse make, and the most items that flatten looks at or returns. mostCompared is the
 // most items that are compared with each other: they cost ten million, of which no expression has a tenth.
 const (
 	mostRange    = 1_000_000
@@ -25,7 +25,7 @@ func made(factor float64, size uint64) uint64 {
 	if factor < 0 {
 		factor = 1
 	}
-	return sum(uint64(float64(size)*factor), 1+newList)
+	return cel.SaturatingSum(uint64(float64(size)*factor), 1+newList)
 }
 
 // mayMake is the estimate.
@@ -62,7 +62,7 @@ func compared(arg int) cost {
 		if list.Kind() == cel.List && list.Len() > 0 {
 			factor = factorOf(list.At(0).Kind())
 		}
-		return made(factor, product(list.Size(), list.Size()))
+		return made(factor, cel.SaturatingProduct(list.Size(), list.Size()))
 	}
 }
 
@@ -141,6 +141,8 @@ func slice(args []cel.Value) cel.Value {
 		return cel.Failf("cannot slice(%d, %d), start index must be less than or equal to end index", start, end)
 	case int64(list.Len()) < end:
 		return cel.Failf("cannot slice(%d, %d), list is length %d", start, end, list.Len())
+	case end-start > mostRange:
+		return cel.Fail(cel.ErrBudget)
 	}
 	// The items are copied: a slice that pointed into a long list would keep it alive.
 	items := make([]cel.Value, 0, end-start)
@@ -174,6 +176,9 @@ func span(v cel.Value) cel.Value {
 // reverse returns the items from the last to the first.
 func reverse(list cel.Value) cel.Value {
 	n := list.Len()
+	if n > mostRange {
+		return cel.Fail(cel.ErrBudget)
+	}
 	items := make([]cel.Value, n)
 	for i := range items {
 		items[i] = list.At(n - 1 - i)

@@ -162,6 +162,7 @@ func isDate(s string) bool {
 	return err == nil
 }
 
+// isDateTime reads a date, a T in either case, and a time with a zone.
 func isDateTime(s string, re *regexp.Regexp) bool {
 	parts := strings.Split(strings.ToLower(s), "t")
 	if len(s) < 4 || len(parts) < 2 || !isDate(parts[0]) {
@@ -251,11 +252,12 @@ func validate(format, text cel.Value) cel.Value {
 // validated and mayValidate take a format for a regular expression of its length, and of the greatest.
 func validated(args []cel.Value, _ cel.Value) uint64 {
 	if f, ok := args[0].Ref().(*namedFormat); ok {
-		return matched(args[1].Size(), f.length)
+		return cel.MatchCost(args[1].Size(), f.length)
 	}
 	return 1
 }
 
+// mayValidate is the estimate of validated: which format it will be is not known.
 func mayValidate(args []cel.Node) (cel.Range, *cel.Range) {
 	return args[1].Size().Scale(perByte).Scale(longestFormat * perRegex), nil
 }

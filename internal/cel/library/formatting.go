@@ -237,17 +237,24 @@ func (w *writer) value(v cel.Value, quoted bool) error {
 
 // list writes a list.
 func (w *writer) list(v cel.Value) error {
-	w.WriteByte('[')
-	for i := range v.Len() {
-		if i > 0 {
-			w.WriteString(", ")
-		}
-		if err := w.value(v.At(i), true); err != nil {
-			return err
-		}
+	// All of it is put, and nothing written past the bound: a list may have more items than any memory, and none of them a letter.
+	if err := w.put("["); err != nil {
+		return err
 	}
-	w.WriteByte(']')
-	return nil
+	var failed error
+	v.Entries(func(i, item cel.Value) bool {
+		if i.Int() > 0 {
+			failed = w.put(", ")
+		}
+		if failed == nil {
+			failed = w.value(item, true)
+		}
+		return failed == nil
+	})
+	if failed != nil {
+		return failed
+	}
+	return w.put("]")
 }
 
 // mapping writes a map by the order of its keys as texts.
@@ -277,17 +284,20 @@ func (w *writer) mapping(v cel.Value) error {
 		return failed
 	}
 	sort.SliceStable(entries, func(i, j int) bool { return entries[i].key < entries[j].key })
-	w.WriteByte('{')
+	if err := w.put("{"); err != nil {
+		return err
+	}
 	for i, e := range entries {
 		if i > 0 {
-			w.WriteString(", ")
+			if err := w.put(", "); err != nil {
+				return err
+			}
 		}
 		if err := w.put(e.key + ":" + e.value); err != nil {
 			return err
 		}
 	}
-	w.WriteByte('}')
-	return nil
+	return w.put("}")
 }
 
 // noVerb is what upstream's printer writes for a number of a clause that it cannot read: one over 10,000,009.

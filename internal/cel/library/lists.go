@@ -15,6 +15,7 @@ func elements() []*cel.Type {
 		cel.BytesType}
 }
 
+// summable returns the types whose lists have a sum, each with what an empty list sums to.
 func summable() map[*cel.Type]cel.Value {
 	return map[*cel.Type]cel.Value{cel.IntType: cel.IntOf(0), cel.UintType: cel.UintOf(0), cel.DoubleType: cel.DoubleOf(0),
 		cel.DurationType: cel.DurationOf(0)}
@@ -201,6 +202,7 @@ func indexOf(list, item cel.Value) cel.Value {
 	return c.result(cel.IntOf(-1))
 }
 
+// lastIndexOf looks from the end, so that it stops at what it looks for.
 func lastIndexOf(list, item cel.Value) cel.Value {
 	var c comparison
 	for i := list.Len() - 1; i >= 0; i-- {

@@ -62,8 +62,11 @@ func findAll(re *regexp.Regexp, args []cel.Value) cel.Value {
 }
 
 // searched and maySearch are the costs of a regular expression over a string. What is found may be each of its characters.
-func searched(args []cel.Value, _ cel.Value) uint64 { return matched(args[0].Size(), args[1].Size()) }
+func searched(args []cel.Value, _ cel.Value) uint64 {
+	return cel.MatchCost(args[0].Size(), args[1].Size())
+}
 
+// maySearch is the estimate of searched; as much may be found as there is text.
 func maySearch(args []cel.Node) (cel.Range, *cel.Range) {
 	text := args[0].Size()
 	found := cel.Range{Max: text.Max}

@@ -1,10 +1,6 @@
 package library
 
-import (
-	"math"
-
-	"apichain/internal/cel"
-)
+import "apichain/internal/cel"
 
 // Sets has the functions that take lists for sets. Each looks at the items of one list for each of the other, and costs that.
 //
@@ -16,7 +12,7 @@ func Sets() *cel.Library {
 	row := func(name string, passes float64, f func(a, b cel.Value) cel.Value) cel.Function {
 		o := two(global("list_sets_"+name+"_list", cel.BoolType, list, list), f)
 		o.Cost = func(args []cel.Value, _ cel.Value) uint64 {
-			return sum(1, uint64(float64(args[0].Size()*args[1].Size())*passes))
+			return cel.SaturatingSum(1, uint64(float64(args[0].Size()*args[1].Size())*passes))
 		}
 		o.Estimate = func(args []cel.Node) (cel.Range, *cel.Range) {
 			return args[0].Size().Times(args[1].Size()).Scale(passes).Plus(cel.Exactly(1)), nil
@@ -52,19 +48,4 @@ func setContains(a, b cel.Value) cel.Value {
 		}
 	}
 	return cel.True
-}
-
-// sum adds, product multiplies; what does not fit is math.MaxUint64.
-func sum(a, b uint64) uint64 {
-	if b > math.MaxUint64-a {
-		return math.MaxUint64
-	}
-	return a + b
-}
-
-func product(a, b uint64) uint64 {
-	if b != 0 && a > math.MaxUint64/b {
-		return math.MaxUint64
-	}
-	return a * b
 }

@@ -250,6 +250,7 @@ func formatRow() cel.Overload {
 	return o
 }
 
+// quoteRow makes the row of strings.quote: two quotes more, and each character may need a backslash.
 func quoteRow() cel.Overload {
 	o := one(global("strings_quote", cel.StringType, cel.StringType), quote)
 	o.Cost, o.Estimate = walked, func(args []cel.Node) (cel.Range, *cel.Range) {
@@ -270,7 +271,7 @@ func mayReplace(args []cel.Node) (cel.Range, *cel.Range) {
 	var count, kept cel.Range
 	switch {
 	case old.Min == 0:
-		count.Max, kept.Max = sum(size.Max, 1), size.Max
+		count.Max, kept.Max = cel.SaturatingSum(size.Max, 1), size.Max
 	case with.Max <= old.Min:
 		kept.Max = size.Max
 	default:
@@ -278,7 +279,7 @@ func mayReplace(args []cel.Node) (cel.Range, *cel.Range) {
 	}
 	switch {
 	case old.Max == 0:
-		count.Min, kept.Min = sum(size.Min, 1), size.Min
+		count.Min, kept.Min = cel.SaturatingSum(size.Min, 1), size.Min
 	case old.Max <= with.Min:
 		kept.Min = size.Min
 	default:

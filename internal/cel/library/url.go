@@ -2,7 +2,9 @@ package library
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 
 	"apichain/internal/cel"
@@ -71,9 +73,10 @@ func stringToURL(v cel.Value) cel.Value {
 func query(u *url.URL) cel.Value {
 	values := u.Query()
 	// Parameters that cannot be read are left out, as the library does.
+	// They are in the order of their names, so that what an expression makes of them is the same each time.
 	keys, lists := make([]cel.Value, 0, len(values)), make([]cel.Value, 0, len(values))
-	for name, list := range values {
-		keys, lists = append(keys, cel.StringOf(name)), append(lists, texts(list))
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		keys, lists = append(keys, cel.StringOf(name)), append(lists, texts(values[name]))
 	}
 	return cel.MapValue(keys, lists)
 }

@@ -43,7 +43,9 @@ func (b *builder) release(id int32) {
 }
 
 // at and text return the place and the text of a token; the token 0 has none.
-func (b *builder) at(token int32) int32    { return b.tokens[token].start }
+func (b *builder) at(token int32) int32 { return b.tokens[token].start }
+
+// text returns the text of a token.
 func (b *builder) text(token int32) string { return b.source.slice(b.tokens[token]) }
 
 // expr returns a new expression. They are made several at a time.

@@ -286,6 +286,8 @@ func (l *lexer) escape(i int32) (int32, bool) {
 func isSpace(r rune) bool { return r == ' ' || r == '\t' || r == '\r' || r == '\n' || r == '\f' }
 func isDigit(r rune) bool { return r >= '0' && r <= '9' }
 func isHex(r rune) bool   { return isDigit(r) || r >= 'a' && r <= 'f' || r >= 'A' && r <= 'F' }
+
+// isLetter reports whether a name may begin with a rune.
 func isLetter(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '_'
 }

@@ -3,9 +3,9 @@ package syntax
 // Standard are the macros that every environment has. It is not changed.
 var Standard = []Macro{
 	{"has", false, 1, expandHas},
-	{"all", true, 2, quantifier(makeAll)},
-	{"exists", true, 2, quantifier(makeExists)},
-	{"exists_one", true, 2, quantifier(makeExistsOne)},
+	{"all", true, 2, quantifier(FillAll)},
+	{"exists", true, 2, quantifier(FillExists)},
+	{"exists_one", true, 2, quantifier(FillExistsOne)},
 	{"map", true, 2, expandMap},
 	{"map", true, 3, expandMap},
 	{"filter", true, 2, expandFilter},
@@ -32,24 +32,25 @@ func quantifier(fill func(x *Expander, c *Comprehension, predicate *Expr)) func(
 	}
 }
 
-// makeAll is true && p && p …, as long as nothing is false; an error does not end it, as a later false makes it false.
-func makeAll(x *Expander, c *Comprehension, predicate *Expr) {
+// FillAll makes a comprehension all(): true && p && p …, as long as nothing is false; an error does not end it, as a later false makes it
+// false. It sets what is asked of the items, and leaves Range and variables to its caller, which may have one or two.
+func FillAll(x *Expander, c *Comprehension, predicate *Expr) {
 	c.Init = x.Literal(true)
 	c.Condition = x.Call("@not_strictly_false", x.Accumulator())
 	c.Step = x.Call("_&&_", x.Accumulator(), predicate)
 	c.Result = x.Accumulator()
 }
 
-// makeExists is false || p || p …, as long as nothing is true.
-func makeExists(x *Expander, c *Comprehension, predicate *Expr) {
+// FillExists makes a comprehension exists(), as FillAll does: false || p || p …, as long as nothing is true.
+func FillExists(x *Expander, c *Comprehension, predicate *Expr) {
 	c.Init = x.Literal(false)
 	c.Condition = x.Call("@not_strictly_false", x.Call("!_", x.Accumulator()))
 	c.Step = x.Call("_||_", x.Accumulator(), predicate)
 	c.Result = x.Accumulator()
 }
 
-// makeExistsOne counts all items; an error of any of them is its error.
-func makeExistsOne(x *Expander, c *Comprehension, predicate *Expr) {
+// FillExistsOne makes a comprehension exists_one(), as FillAll does. It counts all items; an error of any of them is its error.
+func FillExistsOne(x *Expander, c *Comprehension, predicate *Expr) {
 	c.Init = x.Literal(int64(0))
 	c.Condition = x.Literal(true)
 	more := x.Call("_+_", x.Accumulator(), x.Literal(int64(1)))
