@@ -257,6 +257,8 @@ func (r *Resource) checkRegistered(obj map[string]any) error {
 }
 
 // wants reports whether admission is to be asked in a phase. Nobody is asked about a write that is a part of another one.
+//
+//go:noinline
 func (q *Call) wants(phase Phase, operation string) bool {
 	return !q.admitted && q.admitters.Wants != nil && q.admitters.Wants(phase, q.info.Subresource, operation)
 }

@@ -193,6 +193,8 @@ func (s *API) ForKind(apiVersion, kind string) *Resource {
 
 // ForBucket returns a resource of the objects in a bucket, or nil if nobody serves them now. Where
 // there are several, it is the one that shows them as they are stored.
+//
+//go:noinline
 func (s *API) ForBucket(b *store.Bucket) *Resource {
 	if r := s.byBucket[b]; r != nil {
 		return r

@@ -208,6 +208,8 @@ func (r *Resource) Draft(obj map[string]any) store.Draft {
 // asStored reports whether the stored bytes of o are what this version answers: it was written
 // in this version, in this shape, and since the schema changed last, or is a view of this version. Only then may o.Raw and
 // o.Line go to a client, and o.Meta.Fields be compared with a selector.
+//
+//go:noinline
 func (r *Resource) asStored(o *store.Object) bool {
 	return o.IsView() || r.storageVersion == "" && r.fromStored == nil && o.Rev > r.schemaRevision && bytes.HasPrefix(o.Raw(), r.storedHead)
 }

@@ -102,6 +102,8 @@ func refusal(code int, text string) string {
 const mostText = 4 << 10
 
 // Short returns err with a text of bounded length: a longer one ends in three dots. nil stays nil.
+//
+//go:noinline
 func Short(err error) error {
 	if err == nil || len(err.Error()) <= mostText {
 		return err

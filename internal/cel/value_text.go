@@ -8,6 +8,8 @@ import (
 
 // String returns v as messages have it: strings as they are, lists and maps with their parts, as upstream's errors print values.
 // It is for people; string(x) of an expression is Convert.
+//
+//go:noinline
 func (v Value) String() string {
 	var b strings.Builder
 	v.print(&b)

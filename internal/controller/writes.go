@@ -30,6 +30,8 @@ const (
 )
 
 // call returns a call of what upstream does in kube-controller-manager.
+//
+//go:noinline
 func (c *controllers) call(r *api.Resource, verb, ns, name, subresource string) *api.Call {
 	return c.api.Internal(r, verb, ns, name, subresource).As(managerOfControllers)
 }

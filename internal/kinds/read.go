@@ -154,6 +154,8 @@ func (r *kindReader) fail(format string, args ...any) {
 }
 
 // failAt is fail for an error of another line.
+//
+//go:noinline
 func (r *kindReader) failAt(file string, line int, format string, args ...any) {
 	if r.err == nil {
 		r.file, r.line = file, line

@@ -30,6 +30,8 @@ type Snapshot struct {
 }
 
 // Now returns the newest state. A watch from its revision misses nothing and repeats nothing.
+//
+//go:noinline
 func (b *Bucket) Now() Snapshot {
 	rev := b.store.rev.Load()
 	t := b.tree.Load()

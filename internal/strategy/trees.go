@@ -26,6 +26,8 @@ func each(list any) iter.Seq2[int, map[string]any] {
 }
 
 // text returns a string of a tree, "" for anything else.
+//
+//go:noinline
 func text(v any) string {
 	s, _ := v.(string)
 	return s

@@ -141,6 +141,8 @@ func Float(v any) (float64, bool) {
 }
 
 // True reports whether v is the boolean true. The string "true" is not.
+//
+//go:noinline
 func True(v any) bool { b, _ := v.(bool); return b }
 
 // SortedKeys returns the keys of o in the order of their bytes, which is the order that
