@@ -34,7 +34,8 @@ func TestPolicies(t *testing.T) {
 					same++
 					continue
 				}
-				t.Errorf("%s: %s\n\tgot  %s\n\twant %s", s.Name, step.Line, strings.Join(answers[i], "\n\t     "), strings.Join(step.Want, "\n\t     "))
+				const next = "\n\t     "
+				t.Errorf("%s: %s\n\tgot  %s\n\twant %s", s.Name, step.Line, strings.Join(answers[i], next), strings.Join(step.Want, next))
 			}
 		}
 		t.Logf("%d of %d answers", same, steps)

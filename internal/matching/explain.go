@@ -20,8 +20,8 @@ func Provisos(r *api.Resource, selects [2]selector.Labels) (all []string) {
 	return all
 }
 
-// As says, for people, in which form an object is seen. The resource is called as kubectl takes it: horizontalpodautoscalers.v2.autoscaling,
-// or nodes.v1 of the core group, which has no name.
+// As says, for people, in which form an object is seen. The resource is called as kubectl takes it:
+// horizontalpodautoscalers.v2.autoscaling, or nodes.v1 of the core group, which has no name.
 func As(form *api.Resource) string {
 	parts := slices.DeleteFunc([]string{form.Plural, form.Version, form.Group}, func(s string) bool { return s == "" })
 	return "as " + strings.Join(parts, ".")

@@ -10,9 +10,9 @@
 //	q := matching.Ask(&a, objects, selectors)
 //	q.ObjectMatches(n) && q.NamespaceMatches(m)
 //
-// What webhooks and policies have in common beyond that is here too: plans that are kept for each shape, what expressions see of a question,
-// the answers of failures, and what people are told. Rules and ways never change, and may be used concurrently; a Question belongs to one goroutine. The package is internal to this program
-// and promises no compatibility.
+// What webhooks and policies have in common beyond that is here too: plans that are kept for each shape, what expressions see of a
+// question, the answers of failures, and what people are told. Rules and ways never change, and may be used concurrently; a Question belongs to one
+// goroutine. The package is internal to this program and promises no compatibility.
 package matching
 
 import (

@@ -129,8 +129,8 @@ type decoded struct {
 	obj  map[string]any
 }
 
-// mostSeen and mostSeenSize bound how many objects are kept, and of how many bytes of JSON, each of which becomes some ten of a tree. All go
-// at once when there would be more, with those of resources that are no more.
+// mostSeen and mostSeenSize bound how many objects are kept, and of how many bytes of JSON, each of which becomes some ten of a tree. All
+// go at once when there would be more, with those of resources that are no more.
 const (
 	mostSeen     = 4096
 	mostSeenSize = 8 << 20

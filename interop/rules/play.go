@@ -36,9 +36,17 @@ type builtIn struct {
 var nothing = map[string]any{"resourceRules": []any{map[string]any{
 	"apiGroups": []any{"none.example.com"}, "apiVersions": []any{"v1"}, "operations": []any{"CREATE"}, "resources": []any{"things"}}}}
 
+// What policies have in common, and bindings.
+var (
+	judging  = map[string]any{"matchConstraints": nothing}
+	mutating = map[string]any{"matchConstraints": nothing, "reinvocationPolicy": "Never"}
+	bound    = map[string]any{"policyName": "p"}
+)
+
 const (
-	admission = "/apis/admissionregistration.k8s.io/v1/"
-	devices   = "/apis/resource.k8s.io/v1/"
+	admissionV1 = "admissionregistration.k8s.io/v1"
+	admission   = "/apis/" + admissionV1 + "/"
+	devices     = "/apis/resource.k8s.io/v1/"
 )
 
 // spec lays a body over what each spec of the kind has.
@@ -72,12 +80,12 @@ func hooks(body map[string]any) map[string]any {
 
 // builtIns are those kinds by their verbs.
 var builtIns = map[string]builtIn{
-	"vap":   {admission + "validatingadmissionpolicies", "admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicy", spec(map[string]any{"matchConstraints": nothing})},
-	"vapb":  {admission + "validatingadmissionpolicybindings", "admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding", spec(map[string]any{"policyName": "p"})},
-	"map":   {admission + "mutatingadmissionpolicies", "admissionregistration.k8s.io/v1", "MutatingAdmissionPolicy", spec(map[string]any{"matchConstraints": nothing, "reinvocationPolicy": "Never"})},
-	"mapb":  {admission + "mutatingadmissionpolicybindings", "admissionregistration.k8s.io/v1", "MutatingAdmissionPolicyBinding", spec(map[string]any{"policyName": "p"})},
-	"vwc":   {admission + "validatingwebhookconfigurations", "admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", hooks},
-	"mwc":   {admission + "mutatingwebhookconfigurations", "admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", hooks},
+	"vap":   {admission + "validatingadmissionpolicies", admissionV1, "ValidatingAdmissionPolicy", spec(judging)},
+	"vapb":  {admission + "validatingadmissionpolicybindings", admissionV1, "ValidatingAdmissionPolicyBinding", spec(bound)},
+	"map":   {admission + "mutatingadmissionpolicies", admissionV1, "MutatingAdmissionPolicy", spec(mutating)},
+	"mapb":  {admission + "mutatingadmissionpolicybindings", admissionV1, "MutatingAdmissionPolicyBinding", spec(bound)},
+	"vwc":   {admission + "validatingwebhookconfigurations", admissionV1, "ValidatingWebhookConfiguration", hooks},
+	"mwc":   {admission + "mutatingwebhookconfigurations", admissionV1, "MutatingWebhookConfiguration", hooks},
 	"class": {devices + "deviceclasses", "resource.k8s.io/v1", "DeviceClass", spec(map[string]any{})},
 	"claim": {devices + "namespaces/default/resourceclaims", "resource.k8s.io/v1", "ResourceClaim", spec(map[string]any{})},
 	"claimtemplate": {devices + "namespaces/default/resourceclaimtemplates", "resource.k8s.io/v1", "ResourceClaimTemplate",
@@ -175,8 +183,25 @@ func (p *player) step(ctx context.Context, s Step) (string, error) {
 	if b, ok := builtIns[s.Verb]; ok {
 		return p.builtIn(ctx, b, s, body)
 	}
-	method, path, kind := "PATCH", p.path+p.query(s), "application/merge-patch+json"
-	var o any
+	method, path, kind, o, err := p.write(ctx, s, body)
+	if err != nil {
+		return "", err
+	}
+	r, err := p.ask(ctx, method, path, kind, o)
+	if err != nil || r.code >= 300 || strings.Contains(path, "dryRun") {
+		return r.told(), err
+	}
+	if r.code == http.StatusCreated {
+		p.made++
+		p.path = p.collection() + "/" + r.of("name")
+	}
+	return r.told(), p.settle(ctx, r.of("resourceVersion"))
+}
+
+// write returns the request that a step about an object is: method, path with query, content type and body. What replaces an object is
+// laid over it as it is now, for which the server is asked.
+func (p *player) write(ctx context.Context, s Step, body map[string]any) (method, path, kind string, o any, err error) {
+	method, path, kind = "PATCH", p.path+p.query(s), "application/merge-patch+json"
 	switch s.Verb {
 	case "create", "make":
 		name := fmt.Sprint("o", p.made+1)
@@ -195,7 +220,7 @@ func (p *player) step(ctx context.Context, s Step) (string, error) {
 	case "update", "status":
 		live, err := p.live(ctx, p.path)
 		if err != nil {
-			return "", err
+			return "", "", "", nil, err
 		}
 		method, kind = "PUT", "application/json"
 		if o = p.object(live, body); s.Verb == "status" {
@@ -217,15 +242,7 @@ func (p *player) step(ctx context.Context, s Step) (string, error) {
 		m["metadata"] = map[string]any{"name": p.path[strings.LastIndex(p.path, "/")+1:]}
 		o, kind, path = m, "application/apply-patch+yaml", p.path+p.query(s, "fieldManager=maker", "force=true")
 	}
-	r, err := p.ask(ctx, method, path, kind, o)
-	if err != nil || r.code >= 300 || strings.Contains(path, "dryRun") {
-		return r.told(), err
-	}
-	if r.code == http.StatusCreated {
-		p.made++
-		p.path = p.collection() + "/" + r.of("name")
-	}
-	return r.told(), p.settle(ctx, r.of("resourceVersion"))
+	return method, path, kind, o, nil
 }
 
 // settle waits until the server's cache has the object as it was written: kube-apiserver tries a write on what its cache has

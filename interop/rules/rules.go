@@ -26,9 +26,10 @@ import (
 
 // Definition is what one name in a file says.
 type Definition struct {
-	File, Name string         // the name of the file without its end, and that of the definition, unique in the file
-	Head       map[string]any // spec, status, root: schemas, short; more: a map laid over the version; crd: one laid over spec. nil: no definition
-	Steps      []Step
+	File, Name string // the name of the file without its end, and that of the definition, unique in the file
+	// Head has spec, status, root: schemas, short; more: a map laid over the version; crd: one laid over spec. nil: no definition.
+	Head  map[string]any
+	Steps []Step
 }
 
 // Step is one request.
@@ -256,7 +257,8 @@ func (d *Definition) Group() string { return d.File + ".rules.example.com" }
 // Kind is that of the definition's objects. Their resource is the same in lower case with an s.
 func (d *Definition) Kind() string {
 	kind := ""
-	for _, word := range strings.FieldsFunc(d.Name, func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') }) {
+	isBetween := func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') }
+	for _, word := range strings.FieldsFunc(d.Name, isBetween) {
 		kind += strings.ToUpper(word[:1]) + word[1:]
 	}
 	return kind
@@ -294,17 +296,22 @@ func (d *Definition) Object(head map[string]any, generation int) map[string]any 
 		maps.Copy(version, more)
 	}
 	spec := map[string]any{
-		"group": d.Group(), "scope": "Cluster", "names": map[string]any{"plural": d.Plural(), "singular": strings.ToLower(d.Kind()), "kind": d.Kind(), "listKind": d.Kind() + "List"},
-		"versions": []any{version},
+		"group": d.Group(), "scope": "Cluster", "versions": []any{version},
+		"names": map[string]any{
+			"plural": d.Plural(), "singular": strings.ToLower(d.Kind()), "kind": d.Kind(), "listKind": d.Kind() + "List",
+		},
 	}
 	if other, ok := head["other"]; ok {
-		spec["versions"] = []any{version, map[string]any{"name": "v2", "served": true, "storage": false, "schema": map[string]any{"openAPIV3Schema": Root(other.(map[string]any))}}}
+		spec["versions"] = []any{version, map[string]any{
+			"name": "v2", "served": true, "storage": false, "schema": map[string]any{"openAPIV3Schema": Root(other.(map[string]any))},
+		}}
 	}
 	if more, ok := head["crd"].(map[string]any); ok {
 		maps.Copy(spec, more)
 	}
 	return map[string]any{
-		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": map[string]any{"name": d.Plural() + "." + d.Group()}, "spec": spec,
+		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+		"metadata": map[string]any{"name": d.Plural() + "." + d.Group()}, "spec": spec,
 	}
 }
 

@@ -121,13 +121,19 @@ func newScene(t testing.TB, d *Definition, head map[string]any) *scene {
 	}
 	var outer v1.JSONSchemaProps
 	var inner apiextensions.JSONSchemaProps
-	if jsonutil.Unmarshal(s.text, &outer) != nil || v1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(&outer, &inner, nil) != nil {
+	if jsonutil.Unmarshal(s.text, &outer) != nil {
+		return nil
+	}
+	if v1.Convert_v1_JSONSchemaProps_To_apiextensions_JSONSchemaProps(&outer, &inner, nil) != nil {
 		return nil
 	}
 	if strings.Contains(string(s.text), `"type":"nope"`) {
 		return nil // which only a definition's own check finds
 	}
-	if s.schema, err = structural.NewStructural(&inner); err != nil || len(structural.ValidateStructural(nil, s.schema)) > 0 || !strings.Contains(string(s.text), "x-kubernetes-validations") {
+	if s.schema, err = structural.NewStructural(&inner); err != nil || len(structural.ValidateStructural(nil, s.schema)) > 0 {
+		return nil
+	}
+	if !strings.Contains(string(s.text), "x-kubernetes-validations") {
 		return nil
 	}
 	return s
@@ -135,6 +141,11 @@ func newScene(t testing.TB, d *Definition, head map[string]any) *scene {
 
 func (s *scene) validator() *upstream.Validator {
 	return upstream.NewValidator(s.schema, true, celconfig.PerCallLimit)
+}
+
+// ratcheting is the option by which rules of what a change leaves alone only warn.
+func (s *scene) ratcheting(c change) upstream.Option {
+	return upstream.WithRatcheting(common.NewCorrelatedObject(c.object, c.old, &model.Structural{Structural: s.schema}))
 }
 
 // checked is validate with a validator that is made once.
@@ -162,8 +173,7 @@ func (s *scene) validate(v *upstream.Validator, c change) (first outcome, ok boo
 		var old any
 		var options []upstream.Option
 		if c.old != nil {
-			old = c.old
-			options = append(options, upstream.WithRatcheting(common.NewCorrelatedObject(c.object, c.old, &model.Structural{Structural: s.schema})))
+			old, options = c.old, append(options, s.ratcheting(c))
 		}
 		ctx := warning.WithWarningRecorder(context.Background(), &o)
 		errs, left := v.Validate(ctx, field.NewPath("root"), s.schema, c.object, old, celconfig.RuntimeCELCostBudget, options...)
@@ -217,7 +227,10 @@ func TestTables(t *testing.T) {
 			if !ok {
 				continue
 			}
-			line := map[string]any{"schema": json.RawMessage(s.text), "obj": c.object, "root": true, "cases": []any{[]any{[]any{}, o.cost, o.errs, o.warnings}}}
+			line := map[string]any{
+				"schema": json.RawMessage(s.text), "obj": c.object, "root": true,
+				"cases": []any{[]any{[]any{}, o.cost, o.errs, o.warnings}},
+			}
 			if c.old != nil {
 				line["old"], line["ratchet"] = c.old, true
 			}
@@ -237,7 +250,8 @@ func TestTables(t *testing.T) {
 // compileLine is what the rules of a node are and cost.
 func compileLine(t *testing.T, n *structural.Structural, root bool) (line []byte, rules int) {
 	t.Helper()
-	results, err := upstream.Compile(n, model.SchemaDeclType(n, root), celconfig.PerCallLimit, environment.MustBaseEnvSet(environment.DefaultCompatibilityVersion()), upstream.NewExpressionsEnvLoader())
+	base := environment.MustBaseEnvSet(environment.DefaultCompatibilityVersion())
+	results, err := upstream.Compile(n, model.SchemaDeclType(n, root), celconfig.PerCallLimit, base, upstream.NewExpressionsEnvLoader())
 	if err != nil {
 		return nil, 0 // a value that can be anything
 	}
