@@ -156,7 +156,8 @@ func TestPaths(t *testing.T) {
 		if path != "" {
 			rule += `,"fieldPath":"` + path + `"`
 		}
-		if got := told(t, ruled(t, within+rulesSaying(rule)), `{"spec":{}}`, ""); got != want+": Invalid value: no" && got != want+`: Invalid value: "object": no` {
+		if got := told(t, ruled(t, within+rulesSaying(rule)), `{"spec":{}}`, ""); got != want+": Invalid value: no" &&
+			got != want+`: Invalid value: "object": no` {
 			t.Errorf("%q: %s, want it at %s", path, got, want)
 		}
 	}
