@@ -15,6 +15,7 @@ import (
 // at run time, or has more arguments, the first error ends it, and it is not paid for. That is upstream's count.
 
 // planCall plans a call.
+// Receiver and arguments are planned first, and in this order, whatever the call turns out to be.
 func (p *planner) planCall(e *syntax.Expr) planned {
 	nodes := make([]planned, 0, len(e.Args)+1)
 	if e.Operand != nil {
@@ -30,6 +31,7 @@ func (p *planner) planCall(e *syntax.Expr) planned {
 	case "_&&_", "_||_":
 		return planned{run: p.logical(nodes, e.Name == "_||_")}
 	case "_?_:_":
+		// A ternary is an attribute, so that a select of its result is a step of both of its branches.
 		a := &attribute{choose: p.observed(nodes[0]), yes: p.attributeOf(nodes[1]), no: p.attributeOf(nodes[2])}
 		return planned{attribute: a}
 	case "_==_", "_!=_":
@@ -49,6 +51,7 @@ func (p *planner) planCall(e *syntax.Expr) planned {
 }
 
 // otherwise plans a.or(b) and a.orValue(b), which cost nothing, and do not evaluate b if a has a value.
+// They are no functions for upstream's planner but nodes of their own, which is why its tracker counts nothing.
 func (p *planner) otherwise(nodes []planned, value bool) runner {
 	first, second := p.observed(nodes[0]), p.observed(nodes[1])
 	return func(f *frame) Value {
@@ -68,6 +71,7 @@ func (p *planner) otherwise(nodes []planned, value bool) runner {
 }
 
 // callee is the function that a call calls.
+// It is made with the program, and read by its evaluations.
 type callee struct {
 	*Function
 	name     string
@@ -82,12 +86,15 @@ type callee struct {
 
 // planFunction plans a call of a function of a library.
 func (p *planner) planFunction(e *syntax.Expr, nodes []planned) planned {
+	// The checker has found the function; it may have no implementation, if it was declared for checks alone.
 	name := strings.TrimPrefix(e.Name, ".")
 	c := callee{Function: p.functions[name], name: name}
 	if c.Function == nil {
 		return p.fail(errors.New("no such overload: " + name))
 	}
 	c.cost = c.Function.Cost
+	// With one overload its own cost counts. With several it is the function's, whichever is chosen: upstream's
+	// tracker looks costs up by the overload that the planner knew.
 	if ref := p.checked.Refs[e.ID]; ref != nil && len(ref.Overloads) == 1 {
 		c.overload = ref.Overloads[0]
 		if c.overload.Cost != nil {
@@ -104,6 +111,8 @@ func (p *planner) planFunction(e *syntax.Expr, nodes []planned) planned {
 		args[i] = p.observed(n)
 	}
 	if c.Regex != nil && len(nodes) > 1 && nodes[1].constant != nil && nodes[1].constant.kind == String {
+		// A pattern that does not compile is an error of the program, before anything is evaluated (decRegexOptimizer in
+		// interpreter/decorators.go).
 		re, err := regexp.Compile(nodes[1].constant.Str())
 		if err != nil {
 			return p.fail(err)
@@ -115,6 +124,8 @@ func (p *planner) planFunction(e *syntax.Expr, nodes []planned) planned {
 	if more := c.gathering(nodes, run); more != nil {
 		return planned{run: more}
 	}
+	// int('1') is 1 in the program, costs nothing, and int('x') makes no program. Only functions named like types
+	// are folded: 1 + 1 is added at each evaluation, and paid for.
 	if len(nodes) == 1 && nodes[0].constant != nil && conversion(name) {
 		v := run(&frame{limit: NoLimit, steps: firstSteps})
 		if v.kind == Error {
@@ -134,7 +145,8 @@ func conversion(name string) bool {
 	return false
 }
 
-// run returns the closure of a call.
+// run returns the closure of a call. What is set for all overloads goes before what one of them has; in all forms the receiver
+// is the first argument.
 func (c *callee) run(args []runner) runner {
 	o := c.overload
 	switch {
@@ -146,6 +158,7 @@ func (c *callee) run(args []runner) runner {
 		}
 		return c.two(args[0], args[1], c.Binary)
 	case o != nil && o.Unary != nil && len(args) == 1:
+		// The checker may have taken a dyn for this type: the overload itself need not ask again.
 		want, unary := o.Args[0], o.Unary
 		return c.one(args[0], func(v Value) Value {
 			if !v.isA(want) {
@@ -166,6 +179,8 @@ func (c *callee) run(args []runner) runner {
 }
 
 // choose calls the first overload whose arguments these are; of one that is known, that one.
+// The first that takes the arguments, in the order of their declarations: as the dispatcher of upstream, it does
+// not look for the best.
 func (c *callee) choose(args []Value) Value {
 	if o := c.overload; o != nil {
 		if !o.takes(args) {
@@ -218,6 +233,8 @@ func (v Value) isA(t *Type) bool {
 		if v.kind != Map {
 			return false
 		}
+		// The first entry is enough, for maps as for lists: upstream's matching at run time does not go through
+		// them either.
 		fits := true
 		v.Entries(func(key, value Value) bool {
 			fits = key.isA(t.Params[0]) && value.isA(t.Params[1])
@@ -231,6 +248,7 @@ func (v Value) isA(t *Type) bool {
 }
 
 // mismatch returns the error of arguments that no overload takes.
+// An error among the arguments is the result instead.
 func (c *callee) mismatch(args ...Value) Value {
 	names := make([]string, len(args))
 	for i, v := range args {
@@ -248,6 +266,7 @@ func (c *callee) mismatch(args ...Value) Value {
 func (c *callee) one(arg runner, call func(Value) Value) runner {
 	return func(f *frame) Value {
 		v := arg(f)
+		// Errors pass by every function but this one, which exists for them: all() goes on after one.
 		if v.kind == Error && c.name != "@not_strictly_false" {
 			return c.pay(f, v, v, Value{}, 1)
 		}
@@ -263,6 +282,8 @@ func (c *callee) one(arg runner, call func(Value) Value) runner {
 //go:noinline
 func (c *callee) two(left, right runner, call func(a, b Value) Value) runner {
 	return func(f *frame) Value {
+		// Both are evaluated before either is judged, so that what the second costs is paid even where the first
+		// is an error.
 		a, b := left(f), right(f)
 		if a.kind == Error {
 			return c.pay(f, a, a, b, 2)
@@ -280,6 +301,8 @@ func (c *callee) two(left, right runner, call func(a, b Value) Value) runner {
 				return f.halt(ErrBudget)
 			}
 		}
+		// The cost of arguments that are long is asked before the call, so that a call that no budget allows is
+		// not made.
 		if c.cost != nil {
 			f.args = [2]Value{a, b}
 			if !c.affordable(f, f.args[:]) {
@@ -342,6 +365,7 @@ func (c *callee) costOf(args []Value, result Value) uint64 {
 }
 
 // ints returns the closure of an operator on two ints, which needs no look at what it may be otherwise; nil for other calls.
+// left is still evaluated before right, and errors are judged in the same order as in two.
 func (c *callee) ints(left, right runner) runner {
 	if c.overload == nil || !strings.HasSuffix(c.overload.ID, "_int64") {
 		return nil
@@ -398,6 +422,7 @@ func (c *callee) sum(left, right runner) runner {
 			return f.spend(1, a)
 		case b.kind == Error:
 			return f.spend(1, b)
+		// An accumulator may be what is added: halted, it must not grow.
 		case f.halted != nil:
 			return f.halt(ErrBudget)
 		case a.kind == Int:
@@ -416,6 +441,7 @@ func (p *planner) membership(c callee, nodes []planned) (planned, bool) {
 	if list.Len() == 0 {
 		return constantNode(False), true
 	}
+	// The set has each number in all the types in which it is the same number, so that one look finds it.
 	set, texts := map[scalar]bool{}, make([]string, 0, list.Len())
 	for i, n := 0, list.Len(); i < n; i++ {
 		item := list.At(i)
@@ -433,6 +459,7 @@ func (p *planner) membership(c callee, nodes []planned) (planned, bool) {
 		}
 	}
 	arg := p.observed(nodes[0])
+	// Few texts are compared one by one: that is faster than to hash.
 	if len(texts) == list.Len() && len(texts) <= fewKeys {
 		return planned{run: func(f *frame) Value {
 			v := arg(f)

@@ -6,6 +6,8 @@ import "unicode/utf8"
 // operators, and most are of two bools, numbers or short texts: those have a way of their own, with the same result at the same cost.
 
 // logical plans && and ||. The second is not evaluated if the first decides; an error counts only if neither does.
+// (evalOr and evalAnd in interpreter/interpretable.go.) The calls themselves cost nothing. Of two errors the first
+// is the result; what is no bool is an error of its own. Once the frame is halted nothing is absorbed.
 func (p *planner) logical(nodes []planned, decides bool) runner {
 	terms := make([]runner, len(nodes))
 	for i, n := range nodes {
@@ -17,6 +19,7 @@ func (p *planner) logical(nodes []planned, decides bool) runner {
 			switch {
 			case v.kind == Bool && v.Bool() == decides:
 				return v
+			// Neutral: true for &&, false for ||.
 			case v.kind == Bool:
 			case f.halted != nil:
 				return v
@@ -40,6 +43,7 @@ func (p *planner) logical(nodes []planned, decides bool) runner {
 			return a
 		case a.kind != Bool && f.halted != nil:
 			return a
+		// The first is no bool. The second is still evaluated, since it may decide alone.
 		case a.kind != Bool:
 			return rest(f, NoSuchOverload(a), false, terms[1:])
 		}
@@ -52,6 +56,8 @@ func (p *planner) logical(nodes []planned, decides bool) runner {
 }
 
 // equality plans == and !=. != of what cannot be compared is true.
+// Equality never fails for values of different types: they differ. What fails is what contains an error, or a list
+// of a schema beside something else; see value_equal.go.
 func (p *planner) equality(nodes []planned, differ bool) runner {
 	left, right := p.observed(nodes[0]), p.observed(nodes[1])
 	c := &callee{Function: &Function{}, cost: lesserSize, strings: 16}
@@ -97,6 +103,7 @@ func (p *planner) equality(nodes []planned, differ bool) runner {
 }
 
 // lesserText is lesserSize of strings.
+// Up to ten code points are one unit, so that short texts, which names are, are not counted.
 func lesserText(s, t string) uint64 {
 	switch n := min(len(s), len(t)); {
 	case n == 0:
@@ -118,6 +125,7 @@ func sameCost(args []Value, result Value) uint64 {
 }
 
 // planIn plans in, which looks at the items of a list one by one, or for a key of a map.
+// Its steps are taken item by item while it looks, unlike those of calls, which are taken before.
 func (p *planner) planIn(c callee, nodes []planned) planned {
 	if n, ok := p.membership(c, nodes); ok {
 		return n
