@@ -13,6 +13,10 @@ import (
 // dyn through. What an operator's first argument must be decides between two errors, as in upstream: where the type has no such
 // operator at all, the error names it, unless the type is one that has methods.
 
+// Overflow is found after the fact, from the signs or by dividing again, as hardware wraps: the results are those of
+// common/types/overflow.go, where the least int divided by -1 is an error, and negated too. Doubles overflow to infinity,
+// which is no error.
+
 // operand returns an operator that wants its first argument to be of some kinds.
 func operand(name string, f func(a, b Value) Value, kinds ...Kind) func(a, b Value) Value {
 	return func(a, b Value) Value {
@@ -44,6 +48,7 @@ func add(a, b Value) Value {
 	}
 	switch a.kind {
 	case Int, Duration:
+		// A sum that went the wrong way has wrapped: it has to be greater than a if b is positive, and only then.
 		sum := a.Int() + b.Int()
 		if (sum > a.Int()) != (b.Int() > 0) && b.Int() != 0 {
 			return Fail(errInt)
@@ -112,6 +117,7 @@ func multiply(a, b Value) Value {
 		if x == 0 || y == 0 {
 			return IntOf(0)
 		}
+		// Dividing tells whether the product fits, but for the one quotient that does not fit itself.
 		product := x * y
 		if product/y != x || x == -1 && y == math.MinInt64 || y == -1 && x == math.MinInt64 {
 			return Fail(errInt)
@@ -141,6 +147,7 @@ func divide(a, b Value) Value {
 		return Fail(errDivide)
 	case a.kind == Uint:
 		return UintOf(a.num / b.num)
+	// The quotient would be one more than the greatest int.
 	case a.Int() == math.MinInt64 && b.Int() == -1:
 		return Fail(errInt)
 	}
@@ -156,6 +163,7 @@ func modulo(a, b Value) Value {
 		return Fail(errModulus)
 	case a.kind == Uint:
 		return UintOf(a.num % b.num)
+	// The remainder would be 0, but upstream refuses it as the quotient.
 	case a.Int() == math.MinInt64 && b.Int() == -1:
 		return Fail(errInt)
 	}
@@ -163,6 +171,7 @@ func modulo(a, b Value) Value {
 }
 
 // negate is - of one.
+// Durations have it though no overload says so: only a dyn comes here with one.
 func negate(a Value) Value {
 	switch a.kind {
 	case Int, Duration:
@@ -207,6 +216,7 @@ func length(a Value) Value {
 }
 
 // contained is in.
+// Of a map it is a look for the key; a list is gone through, and an item that cannot be compared is not the key.
 func contained(key, container Value, steps *int64) Value {
 	switch container.kind {
 	case List:
@@ -223,6 +233,7 @@ func contained(key, container Value, steps *int64) Value {
 
 // listHas reports whether an item of a list is the same as key. Items of a schema's list are asked, and an error of theirs is the
 // result if no item is the same; of other lists the key is asked, and does not care.
+// A sum of lists asks its parts, the first one first, as concatList of upstream does.
 func listHas(list, key Value, steps *int64) Value {
 	if r, ok := list.ref.(*rope); ok && !r.plain {
 		head := listHas(r.head, key, steps)
@@ -275,6 +286,8 @@ func ofStrings(f func(s, t string) bool) func(a, b Value) Value {
 }
 
 // matches tests a string with an expression that is not known before.
+// (String.Match in common/types/string.go.) A pattern that is a literal does not come here: it was compiled with
+// the program.
 func matches(a, b Value) Value {
 	if b.kind != String {
 		return NoSuchOverload(b)
@@ -296,6 +309,8 @@ func matchesRegex(re *regexp.Regexp, args []Value) Value {
 
 // addTime adds a duration to a timestamp.
 func addTime(t time.Time, d time.Duration) Value {
+	// A duration is less than three hundred years, so that Add does not wrap; what it leaves is the range of
+	// timestamps.
 	sum := t.Add(d)
 	if s := sum.Unix(); s < minUnix || s > maxUnix {
 		return Fail(errTimestamp)

@@ -10,6 +10,10 @@ import (
 // Kubernetes' expressions know a few messages of protocol buffers, for every environment of cel-go does: wrappers of scalars, JSON,
 // timestamps and durations. google.protobuf.Int64Value{value: 1} is 1, google.protobuf.Value{} is null.
 
+// What they are is upstream's (common/types/pb and the native conversions of common/types): a message is made, and
+// at once converted to the value that it stands for, so that google.protobuf.Int64Value{value: 1} + 1 is 2. There
+// is no protocol buffer here, only the conversions, field by field.
+
 // wellKnownValue returns what a message is of which the fields in b are set; ok is false for a message that stays one. JSON is copied,
 // for which it takes steps.
 func wellKnownValue(name string, b *built, steps *int64) (v Value, ok bool) {
@@ -34,6 +38,7 @@ func wellKnownValue(name string, b *built, steps *int64) (v Value, ok bool) {
 		return set("value", StringOf("")), true
 	case "DoubleValue":
 		return set("value", DoubleOf(0)), true
+	// A float has 32 bits, and becomes a double with what is left of the number.
 	case "FloatValue":
 		return DoubleOf(float64(float32(set("value", DoubleOf(0)).Double()))), true
 	case "Int64Value":
@@ -53,6 +58,7 @@ func wellKnownValue(name string, b *built, steps *int64) (v Value, ok bool) {
 	case "Timestamp":
 		return timestampInRange(time.Unix(set("seconds", IntOf(0)).Int(), set("nanos", IntOf(0)).Int()).UTC()), true
 	case "Duration":
+		// Through the operators on ints, which find out what a duration has no room for.
 		d := multiply(set("seconds", IntOf(0)), IntOf(int64(time.Second)))
 		if d.kind == Int {
 			d = add(d, set("nanos", IntOf(0)))
@@ -93,6 +99,7 @@ func wellKnownJSON(short string, b *built, set func(field string, unset Value) V
 }
 
 // maxExact is the greatest whole number that JSON's numbers have exactly.
+// Above it an int becomes a string, as JSON of protocol buffers has int64.
 const maxExact = 1<<53 - 1
 
 // jsonSteps is how many steps a part of JSON takes that is copied, for the memory that it needs.
@@ -125,6 +132,7 @@ func toJSON(v Value, steps *int64) Value {
 	case Timestamp, Duration:
 		return Convert(v, StringType)
 	case List:
+		// The list is not made as long as it says it is: it may be longer than memory.
 		var items []Value
 		whole := v.Entries(func(_, item Value) bool {
 			items = append(items, toJSON(item, steps))

@@ -17,7 +17,8 @@ type found struct {
 }
 
 // validate reports what types do not show: literals that cannot be read when they are evaluated, literals of mixed types,
-// comprehensions within too many others, and what libraries find. It runs if nothing is wrong so far.
+// comprehensions within too many others, and what libraries find. It runs if nothing is wrong so far. The rules and the texts
+// are cel-go's (cel/validator.go); which of them run, apiserver/pkg/cel/environment/base.go says.
 func (c *checker) validate(checked *Checked) {
 	// Faults are sorted by their places when they are printed; those at one place keep the order of the validators here.
 	f := found{env: c.env}
@@ -48,6 +49,7 @@ func (c *checker) validate(checked *Checked) {
 }
 
 // walk collects the nodes below e, and e. Literals below a call that may mix types are left out.
+// mixed holds for everything below such a call, however deep: format takes lists of whatever it prints.
 func (f *found) walk(e *syntax.Expr, mixed bool) {
 	below := mixed || e.Kind == syntax.Call && f.env.mixed[e.Name]
 	Children(e, func(x *syntax.Expr) { f.walk(x, below) })
@@ -89,6 +91,7 @@ func Children(e *syntax.Expr, f func(*syntax.Expr)) {
 // validateLiteral reports a call of duration, timestamp or matches whose first argument is a literal that it cannot read. Upstream
 // takes the first argument for the pattern of matches in matches(text, pattern) too.
 func (c *checker) validateLiteral(e *syntax.Expr) {
+	// What is no literal cannot be judged before it is there: then it is an error of the evaluation.
 	if len(e.Args) == 0 || e.Args[0].Kind != syntax.Literal {
 		return
 	}
@@ -116,6 +119,8 @@ func (c *checker) unary(e *syntax.Expr) func(Value) Value {
 
 // validateMixed reports the first item of each list, and each key and value of a map, whose type is not that of the first.
 func (c *checker) validateMixed(f *found) {
+	// A list is reported once, at the first item that differs; a map at each entry, key before value. So upstream
+	// has it.
 	for _, e := range f.lists {
 		var first *Type
 		optional := e.Optional

@@ -20,6 +20,8 @@ func (v Value) String() string {
 const maxText = 1 << 16
 
 // print writes v.
+// It is what Go's fmt makes of cel-go's values, in whose errors it is seen: durations as Go prints them, bytes as
+// a list of numbers. Maps come in the order of Entries.
 func (v Value) print(b *strings.Builder) {
 	if b.Len() > maxText {
 		return

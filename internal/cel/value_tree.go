@@ -16,8 +16,14 @@ import (
 // Formats are read at each look, as upstream does; a date that is compared a thousand times is parsed a thousand times, and that
 // is what the costs of comprehensions are for.
 
+// The rules are those of UnstructuredToVal (apiserver/pkg/cel/common/valuesunstructured.go), texts included, which
+// convert a whole level when upstream looks at it; here each look converts one node. Trees are as encoding/json
+// and the codecs of this house leave them: whole numbers are int64, others float64.
+
 // Of returns a view of a tree: nil, bool, int64, float64, string, []any, map[string]any, and values with a method
 // Expand() any. With a type it is what Kubernetes makes of the place: see the types of CEL in a schema. A nil type is dyn.
+// It allocates nothing for maps, lists, texts, numbers and bools. The tree is not written to, and must not be
+// while the value is in use.
 func Of(tree any, t *Type) Value {
 	if t == nil {
 		return untyped(tree)
@@ -35,6 +41,8 @@ func Of(tree any, t *Type) Value {
 		return Of(tree, t.Params[0])
 	}
 	if tree == nil {
+		// In a schema a null that is not allowed is dropped or refused before; that it is an error here too is for those who
+		// look at what was stored under another schema.
 		if t.Nullable || t.Kind == Null {
 			return NullValue
 		}
@@ -56,6 +64,7 @@ func fitted(tree any, t *Type) Value {
 		}
 	case string:
 		if t.Kind == String {
+			// tree, not x: the interface is there already, and a new one would be an allocation.
 			return Value{kind: String, ref: tree}
 		}
 		return formatted(x, t)
@@ -154,6 +163,7 @@ func mismatch(tree any, t *Type) Value {
 }
 
 // formatted reads a string whose format gives it another type.
+// The three formats whose places are no strings in CEL: date and date-time, duration, byte.
 func formatted(s string, t *Type) Value {
 	switch t.Kind {
 	case Timestamp:
@@ -201,7 +211,8 @@ func dateTime(s string) Value {
 // durationWord matches a number with a unit in words.
 var durationWord = regexp.MustCompile(`((\d+)\s*([A-Za-zµ]+))`)
 
-// durationUnits are the units in words; the last of each is a beginning of what may be written.
+// durationUnits are the units in words; the last of each is a beginning of what may be written. They are those of
+// kube-openapi's strfmt, by which Kubernetes reads the format: "3 days 4 hours" is one, and so is "3d".
 var durationUnits = []struct {
 	unit  time.Duration
 	names []string
@@ -247,6 +258,7 @@ func wordyDuration(s string) (time.Duration, error) {
 // strings; an optional is its value. Types and other values of libraries have no tree.
 //
 // A value may be far larger than its cost, and a tree has no parts in common: one of more than mostItems parts is an error.
+// What is of a tree is returned as it is, without a copy: whoever writes to the result copies it first.
 func (v Value) Tree() (any, error) {
 	left := mostItems
 	return v.tree(&left)
@@ -264,6 +276,7 @@ func take(left *int, n int) error {
 }
 
 // weigh takes the parts of a tree from left, and stops below 0.
+// Once below 0 the rest need not be looked at, so that a tree takes no longer than it may.
 func weigh(tree any, left *int) {
 	if *left--; *left < 0 {
 		return
@@ -330,6 +343,7 @@ func (v Value) containerTree(left *int) (any, error) {
 	var err error
 	if v.kind == List {
 		// Two lists may be added to one of any size for the price of one: only what is left has room.
+		// A list that is longer than what is left will be an error before it is full.
 		list := make([]any, 0, min(v.Len(), *left))
 		v.Entries(func(_, item Value) bool {
 			var t any
