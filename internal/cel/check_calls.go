@@ -44,6 +44,7 @@ func (c *checker) call(e *syntax.Expr) {
 		c.undeclared(e.ID, e.Name)
 		return
 	}
+	// The name without its leading dot, as everybody after this looks it up.
 	e.Name = f.Name
 	c.overload(e, f)
 }
@@ -106,6 +107,7 @@ func (c *checker) overload(e *syntax.Expr, f *Function) {
 		}
 	}
 	// Of the arguments' types the text shows what is known by now, and dyn for what is free.
+	// Nothing fits. All types are printed, those of arguments that fit some overload too.
 	if result == nil {
 		for i, t := range arguments {
 			arguments[i] = c.resolve(t, true)

@@ -36,6 +36,7 @@ func (c *checker) message(e *syntax.Expr) {
 		if entry.Optional {
 			value = c.unwrapped(entry.Value, value)
 		}
+		// null agrees with a wrapper, and not with a scalar.
 		if !c.agree(want, value) {
 			c.fault(entry.ID, "expected type of field '%s' is '%s' but provided type is '%s'", entry.Field, want, value)
 		}
@@ -63,6 +64,7 @@ func (c *checker) messageType(e *syntax.Expr) (t, fields *Type, ok bool) {
 	if t.Kind == Object {
 		name = t.Name
 	}
+	// Only the types above are built by a name: bool{}, or string{}, are types and no messages.
 	if name == "" {
 		c.fault(e.ID, "'%s' is not a message type", t.TypeName())
 		return ErrorType, none, true

@@ -117,6 +117,8 @@ func (b *bindings) assignable(t1, t2 *Type) bool {
 		return true
 	}
 	// Variables come first: whatever they meet is what they are from now on.
+	// t2 is asked first, which makes argument and parameter of a call different: the parameter is bound to the
+	// argument.
 	if t2.Kind == Param {
 		valid, bound := b.stand(t1, t2)
 		if valid || bound {
@@ -174,6 +176,7 @@ func (b *bindings) stand(t, v *Type) (valid, bound bool) {
 		return true, true
 	}
 	// A free variable becomes t, if t has no part that is that variable.
+	// Only one step: what a variable stands for may be a variable, and the comparison below goes on through it.
 	before := b.find(v)
 	if before == nil {
 		if !b.apart(v, t) {
@@ -186,6 +189,7 @@ func (b *bindings) stand(t, v *Type) (valid, bound bool) {
 		return true, true
 	}
 	// One that was bound has to agree with t, and takes what is more general: after int and dyn it is dyn.
+	// What this binds on the way stays if it succeeds, and is undone by agree if it does not.
 	if !b.assignable(t, before) {
 		return false, true
 	}
@@ -202,6 +206,8 @@ func (b *bindings) apart(v, within *Type) bool {
 		return false
 	}
 	switch within.Kind {
+	// A parameter of another name is another type for exactly, and the same for Equivalent: list(A) and list(B) of
+	// two declarations.
 	case Param:
 		bound := b.find(within)
 		return bound == nil || b.apart(v, bound)

@@ -39,6 +39,7 @@ func notAnOperand(name string, a Value) Value {
 // add is +.
 func add(a, b Value) Value {
 	switch {
+	// The two that mix types, in either order, come first; everything else wants both of one.
 	case a.kind == Duration && b.kind == Timestamp:
 		return addTime(b.Time(), a.Duration())
 	case a.kind == Timestamp && b.kind == Duration:
@@ -55,6 +56,7 @@ func add(a, b Value) Value {
 		}
 		return Value{kind: a.kind, num: uint64(sum)}
 	case Uint:
+		// Unsigned overflow has a carry; nothing needs to be compared.
 		sum, carry := bits.Add64(a.num, b.num, 0)
 		if carry != 0 {
 			return Fail(errUint)
@@ -65,6 +67,7 @@ func add(a, b Value) Value {
 	case String:
 		return StringOf(a.Str() + b.Str())
 	case Bytes:
+		// A copy, unlike that of lists, and paid for by its length.
 		return BytesOf(slices.Concat(a.Bytes(), b.Bytes()))
 	case List:
 		return concat(a, b)
@@ -79,6 +82,7 @@ func Add(a, b Value) Value { return add(a, b) }
 func subtract(a, b Value) Value {
 	switch {
 	case a.kind == Timestamp && b.kind == Duration:
+		// It has no negation, by which it could be added.
 		if b.Int() == math.MinInt64 {
 			return Fail(errInt)
 		}
@@ -90,6 +94,7 @@ func subtract(a, b Value) Value {
 	}
 	switch a.kind {
 	case Int, Duration:
+		// As with the sum: it is less than a if b is positive, and only then.
 		rest := a.Int() - b.Int()
 		if (rest < a.Int()) != (b.Int() > 0) && b.Int() != 0 {
 			return Fail(errInt)
@@ -124,6 +129,7 @@ func multiply(a, b Value) Value {
 		}
 		return IntOf(product)
 	case Uint:
+		// What has a high half does not fit.
 		high, low := bits.Mul64(a.num, b.num)
 		if high != 0 {
 			return Fail(errUint)
@@ -198,6 +204,7 @@ func not(a Value) Value {
 // ordered returns a comparison by what Compare returns.
 func ordered(holds func(c int) bool) func(a, b Value) Value {
 	return func(a, b Value) Value {
+		// The error is that there is no order: a NaN, or values of two types that are not both numbers.
 		c, err := Compare(a, b)
 		if err != nil {
 			return Fail(err)
@@ -219,6 +226,7 @@ func length(a Value) Value {
 // Of a map it is a look for the key; a list is gone through, and an item that cannot be compared is not the key.
 func contained(key, container Value, steps *int64) Value {
 	switch container.kind {
+	// A text is in no text: that is contains.
 	case List:
 		return listHas(container, key, steps)
 	case Map:
@@ -236,6 +244,7 @@ func contained(key, container Value, steps *int64) Value {
 // A sum of lists asks its parts, the first one first, as concatList of upstream does.
 func listHas(list, key Value, steps *int64) Value {
 	if r, ok := list.ref.(*rope); ok && !r.plain {
+		// The parts may be of different sorts, one of a schema and one not, each with its own rule for errors.
 		head := listHas(r.head, key, steps)
 		if head == True {
 			return True
@@ -260,6 +269,7 @@ func listHas(list, key Value, steps *int64) Value {
 		if e.kind == Error && failed.ref == nil && (list.typed() || e.ref == ErrBudget) {
 			failed = e
 		}
+		// same has taken them; what it returned then is not to be trusted.
 		if *steps < 0 {
 			return Fail(ErrBudget)
 		}
@@ -320,6 +330,7 @@ func addTime(t time.Time, d time.Duration) Value {
 
 // between returns how long it is from a to b.
 func between(a, b time.Time) Value {
+	// Apart, since nanoseconds since 1970 have no room for all instants.
 	seconds, nanos := b.Unix()-a.Unix(), int64(b.Nanosecond()-a.Nanosecond())
 	// Seconds of timestamps have room to be subtracted; nanoseconds do not.
 	d := multiply(IntOf(seconds), IntOf(int64(time.Second)))

@@ -14,6 +14,14 @@ import (
 // call of one or two are evaluated, whatever they are, and the call is paid for even if they are errors; of a call that is chosen
 // at run time, or has more arguments, the first error ends it, and it is not paid for. That is upstream's count.
 
+// Who pays, and when, is half of what this file is about, for upstream's tracker counts a call after it was made,
+// by its arguments and its result (costCall in runtimecost.go). Here too the cost of a call is added when its
+// result is there, and that of its arguments was added before. The steps, which upstream does not have, are taken
+// before the call: they are what keeps it from being made.
+//
+// All closures below pass an error on as it is, the first of them by the order of the arguments; and what may make something
+// long asks first whether the frame is halted.
+
 // planCall plans a call.
 // Receiver and arguments are planned first, and in this order, whatever the call turns out to be.
 func (p *planner) planCall(e *syntax.Expr) planned {
@@ -36,12 +44,14 @@ func (p *planner) planCall(e *syntax.Expr) planned {
 		return planned{attribute: a}
 	case "_==_", "_!=_":
 		return planned{run: p.equality(nodes, e.Name == "_!=_")}
+	// An index is a step of an attribute, and no call: it costs what a step costs.
 	case "_[_]":
 		return p.planIndex(e, nodes[0], nodes[1], false)
 	case "_?._", "_[?_]":
 		return p.planIndex(e, nodes[0], nodes[1], true)
 	}
 	if ref := p.checked.Refs[e.ID]; ref != nil && len(ref.Overloads) > 0 {
+		// By the overload and not by the name: or and orValue may be functions of somebody else, too.
 		switch ref.Overloads[0].ID {
 		case "optional_or_optional", "optional_orValue_value":
 			return planned{run: p.otherwise(nodes, e.Name == "orValue")}
@@ -103,6 +113,7 @@ func (p *planner) planFunction(e *syntax.Expr, nodes []planned) planned {
 	}
 	c.pace()
 	c.merges = name == "_+_"
+	// in has a form of its own, since it may take long and find out only while it looks.
 	if name == "@in" && len(nodes) == 2 {
 		return p.planIn(c, nodes)
 	}
@@ -121,6 +132,7 @@ func (p *planner) planFunction(e *syntax.Expr, nodes []planned) planned {
 		return planned{run: c.many(args, func(values []Value) Value { return c.Regex(re, values) })}
 	}
 	run := c.run(args)
+	// What map and filter do in each round, n times for a list of n: see program_folds.go.
 	if more := c.gathering(nodes, run); more != nil {
 		return planned{run: more}
 	}
@@ -166,6 +178,7 @@ func (c *callee) run(args []runner) runner {
 			}
 			return unary(v)
 		})
+	// As above, for two.
 	case o != nil && o.Binary != nil && len(args) == 2:
 		wantA, wantB, binary := o.Args[0], o.Args[1], o.Binary
 		return c.two(args[0], args[1], func(a, b Value) Value {
@@ -211,6 +224,7 @@ func (o *Overload) call(args []Value) Value {
 
 // takes reports whether args are of the types of an overload.
 func (o *Overload) takes(args []Value) bool {
+	// A function may have overloads of several numbers of arguments, as substring has.
 	if len(args) != len(o.Args) {
 		return false
 	}
@@ -270,6 +284,7 @@ func (c *callee) one(arg runner, call func(Value) Value) runner {
 		if v.kind == Error && c.name != "@not_strictly_false" {
 			return c.pay(f, v, v, Value{}, 1)
 		}
+		// What is shorter than a string, by its kind, has no length to look at.
 		if f.halted != nil || v.kind >= String && !c.look(f, v) {
 			return f.halt(ErrBudget)
 		}
@@ -291,6 +306,7 @@ func (c *callee) two(left, right runner, call func(a, b Value) Value) runner {
 		if b.kind == Error {
 			return c.pay(f, b, a, b, 2)
 		}
+		// Of overloads that ask the machine for something, as a time zone.
 		f.steps -= c.extra
 		if f.halted != nil || f.steps < 0 || a.kind >= String && !c.look(f, a) || b.kind >= String && !c.look(f, b) || !c.search(f, a, b) {
 			return f.halt(ErrBudget)
@@ -315,6 +331,7 @@ func (c *callee) two(left, right runner, call func(a, b Value) Value) runner {
 
 // pay adds what a call of one or two arguments has cost, and returns its result.
 func (c *callee) pay(f *frame, result, a, b Value, n int) Value {
+	// A call of which nobody says what it costs costs 1, an operator on scalars above all.
 	cost := uint64(1)
 	if c.cost != nil {
 		f.args = [2]Value{a, b}
@@ -331,11 +348,14 @@ func (c *callee) pay(f *frame, result, a, b Value, n int) Value {
 //go:noinline
 func (c *callee) many(args []runner, call func([]Value) Value) runner {
 	return func(f *frame) Value {
+		// A slice for each call, as the function may keep it.
 		values := make([]Value, len(args))
 		for i, arg := range args {
 			v := arg(f)
 			values[i] = v
 			if v.kind == Error {
+				// An error before the last argument ends the call, and is not paid for; one that is the last is:
+				// so upstream counts.
 				if i < len(args)-1 {
 					return v
 				}
@@ -356,7 +376,7 @@ func (c *callee) many(args []runner, call func([]Value) Value) runner {
 	}
 }
 
-// costOf returns what a call has cost.
+// costOf returns what a call has cost. args may hold an error, as the last one; result is one then.
 func (c *callee) costOf(args []Value, result Value) uint64 {
 	if c.cost == nil {
 		return 1
@@ -387,6 +407,8 @@ func (c *callee) ints(left, right runner) runner {
 	default:
 		return nil
 	}
+	// The checker says that both are ints; a value of a schema that does not fit is an error instead, and what was
+	// dyn may be anything.
 	binary := c.Binary
 	return func(f *frame) Value {
 		a, b := left(f), right(f)
@@ -448,6 +470,7 @@ func (p *planner) membership(c callee, nodes []planned) (planned, bool) {
 		switch item.kind {
 		case String:
 			texts = append(texts, item.Str())
+		// What upstream's set takes; a list with anything else is gone through at each look.
 		case Bool, Double, Int, Uint:
 		default:
 			return planned{}, false

@@ -47,6 +47,8 @@ func (p *planner) planFold(e *syntax.Expr) planned {
 	over := p.plan(x.Range)
 	f.over, f.both = p.observed(over), x.Var2 != ""
 
+	// The scope is what the checker had: the accumulator around the variables of a round, the variables hidden
+	// from the result.
 	outside := len(p.scope)
 	f.accumulator = p.bind(x.Accumulator, f.init, init.constant != nil)
 	f.var1 = p.bind(x.Var, nil, true)
@@ -56,6 +58,7 @@ func (p *planner) planFold(e *syntax.Expr) planned {
 	f.condition = p.observed(p.plan(x.Condition))
 	f.gathers = x.Accumulator == syntax.Accumulator
 	f.ends, f.end, f.asking = whenEnded(x)
+	// An accumulator that is not evaluated yet has no value that could end it.
 	if init.constant == nil && f.ends == atOnce {
 		f.ends = whenAsked
 	}
@@ -103,6 +106,7 @@ func (p *planner) bind(name string, begin runner, begun bool) int {
 	l := bound{name: name, slot: slot}
 	if !begun {
 		// It may be evaluated within comprehensions that are further in, whose slots its own comprehensions would take.
+		// What is inside is put back afterwards, as if nothing had been evaluated.
 		l.begin = func(f *frame) Value {
 			inner := slices.Clone(f.locals[slot:])
 			v := begin(f)
@@ -173,6 +177,7 @@ func (x *fold) list(f *frame, over Value) {
 		} else {
 			f.locals[x.var1], f.locals[x.var2] = IntOf(int64(i)), item
 		}
+		// The steps for decoding it are taken afterwards.
 		if item.kind == Bytes {
 			f.hash(item) // those of a tree were decoded
 		}
@@ -185,6 +190,7 @@ func (x *fold) list(f *frame, over Value) {
 // largeMap goes through a map whose keys take long to sort. Those of the last one are kept, since a comprehension within another
 // often has the same map again.
 func (f *frame) largeMap(over Value, tree map[string]any, each func(key, value Value) bool) {
+	// The same map by its address: a tree does not change while an evaluation looks at it.
 	if p := reflect.ValueOf(tree).Pointer(); f.sorted == nil || p != reflect.ValueOf(f.sorted).Pointer() {
 		if f.steps -= int64(4 * len(tree)); f.steps < 0 {
 			f.halt(ErrBudget)
@@ -290,6 +296,7 @@ func (c *callee) gathering(nodes []planned, otherwise runner) runner {
 			return otherwise(f)
 		}
 		// The accumulator, the list that is not made, and the sum, each at its time.
+		// One after the other, since a budget may end between them, and what has been spent until then is told.
 		f.spend(1, list)
 		if v := f.spend(10, item(f)); v.kind != Error {
 			g.items = append(g.items, v)

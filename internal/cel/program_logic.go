@@ -13,6 +13,7 @@ func (p *planner) logical(nodes []planned, decides bool) runner {
 	for i, n := range nodes {
 		terms[i] = p.observed(n)
 	}
+	// rest goes on after what the first terms were: failed is the first that was no bool, unless ok.
 	rest := func(f *frame, failed Value, ok bool, terms []runner) Value {
 		for _, term := range terms {
 			v := term(f)
@@ -35,6 +36,7 @@ func (p *planner) logical(nodes []planned, decides bool) runner {
 	if len(terms) != 2 {
 		return func(f *frame) Value { return rest(f, Value{}, true, terms) }
 	}
+	// The parser makes pairs, so that this is nearly always the form.
 	first, second := terms[0], terms[1]
 	return func(f *frame) Value {
 		a := first(f)
@@ -61,6 +63,8 @@ func (p *planner) logical(nodes []planned, decides bool) runner {
 func (p *planner) equality(nodes []planned, differ bool) runner {
 	left, right := p.observed(nodes[0]), p.observed(nodes[1])
 	c := &callee{Function: &Function{}, cost: lesserSize, strings: 16}
+	// One difference between == and !=: the cost of values of libraries. It is upstream's, and looks like an
+	// oversight.
 	if !differ {
 		c.cost = sameCost
 	}
@@ -70,9 +74,12 @@ func (p *planner) equality(nodes []planned, differ bool) runner {
 		if a.kind == b.kind && f.halted == nil && f.steps > 0 {
 			switch a.kind {
 			case Bool, Int, Uint:
+				// Comparing takes a step for each pair of values, here as in equal, so that a loop of comparisons
+				// is bounded alike.
 				f.steps--
 				return f.spend(1, BoolOf((a.num == b.num) != differ))
 			case String:
+				// Long ones go the general way, which takes steps for their length.
 				if s, t := a.Str(), b.Str(); len(s) < much && len(t) < much {
 					f.steps--
 					return f.spend(lesserText(s, t), BoolOf((s == t) != differ))
@@ -117,6 +124,7 @@ func lesserText(s, t string) uint64 {
 }
 
 // sameCost is lesserSize but for values of libraries, which cost 1 to compare, but not where they are to differ.
+// Owned values have sizes, which != goes by.
 func sameCost(args []Value, result Value) uint64 {
 	if _, ok := args[0].ref.(Owned); ok && args[0].kind == Opaque {
 		return 1

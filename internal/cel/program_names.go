@@ -84,6 +84,7 @@ func (p *planner) planIdent(e *syntax.Expr) planned {
 
 // unknownType reports whether a name is that of a type which the checker knows and the evaluator does not, in upstream.
 func unknownType(name string) bool {
+	// timestamp and duration are Kubernetes' short names of types for checks; there is no such value at run time.
 	switch name {
 	case "google.protobuf.Timestamp", "google.protobuf.Duration":
 		return false
@@ -95,6 +96,7 @@ func unknownType(name string) bool {
 
 // attributeOf returns n as an attribute that a step may be added to.
 func (p *planner) attributeOf(n planned) *attribute {
+	// The attribute itself, not a copy: the node is used up by this.
 	if n.attribute != nil {
 		return n.attribute
 	}
@@ -130,6 +132,7 @@ func (p *planner) planIndex(e *syntax.Expr, operand, index planned, optional boo
 	case index.attribute != nil:
 		// The index is resolved for this step, which is what is paid for.
 		s.index = index.attribute.resolve()
+		// Only the text of an error depends on it; see nativeType.
 		s.native = index.attribute.slot >= 0 && !index.attribute.local
 	default:
 		s.index = index.run
@@ -195,7 +198,10 @@ func (a *attribute) fields(otherwise runner) runner {
 			from = f.locals
 		}
 		at := from[slot]
+		// By index: a step is large, and a copy of each would take longer than the look.
 		for i := range steps {
+			// Not a tree, or of no schema, or an error: the general way knows what to say, and begins again, which
+			// costs nothing twice since nothing was counted.
 			m, ok := at.ref.(map[string]any)
 			if !ok || at.typ == nil || at.typ.Kind != Object {
 				return f.spend(1, otherwise(f))
@@ -209,6 +215,7 @@ func (a *attribute) fields(otherwise runner) runner {
 			}
 			at = f.read(x, field.Type)
 		}
+		// Counted at the end, all at once: nobody can look at the count in between.
 		if f.cost += cost; f.cost > f.limit || f.steps < 0 {
 			return f.halt(ErrBudget)
 		}
@@ -302,6 +309,7 @@ func (a *attribute) resolve() runner {
 		return func(f *frame) Value {
 			c := choose(f)
 			switch {
+			// A condition that is an error is the result, with its own text; any other value has no such overload.
 			case c.kind != Bool:
 				return NoSuchOverload(c)
 			case c.num != 0:
@@ -341,6 +349,7 @@ const (
 // walk goes from v the way of steps. From the first optional on, what is absent is an empty optional, and costs nothing; what is
 // found at the end is an optional with a value.
 func (f *frame) walk(v Value, steps []step) Value {
+	// optional once is optional for the rest of the way.
 	optional := false
 	// An optional that an attribute begins with is gone into: optional.of({'a': 1}).a is an optional of 1.
 	if v.IsOptional() {
@@ -361,6 +370,7 @@ func (f *frame) walk(v Value, steps []step) Value {
 		key := s.key
 		var found presence
 		next := Value{kind: Error}
+		// A computed key may be a text of any length, to look up which takes its length.
 		if s.index != nil {
 			key = s.index(f)
 			if key.kind == Error {
@@ -387,6 +397,7 @@ func (f *frame) walk(v Value, steps []step) Value {
 		switch {
 		case found == broken:
 			return next
+		// has() is the end of a way: a bool has no fields.
 		case s.test:
 			return BoolOf(found == there)
 		case found == absent && optional:
@@ -510,6 +521,7 @@ func goType(v Value) string {
 	if _, ok := v.ref.(*rope); ok {
 		return "*types.concatList"
 	}
+	// They are names of Go types of cel-go, which its errors print; they change no result.
 	names := [...]string{
 		Null: "types.Null", Bool: "types.Bool", Int: "types.Int", Uint: "types.Uint", Double: "types.Double", String: "types.String",
 		Bytes: "types.Bytes", Timestamp: "types.Timestamp", Duration: "types.Duration", List: "*types.baseList", Map: "*types.baseMap",

@@ -129,6 +129,7 @@ func sizeUpTo(a, b Value) uint64 {
 			a, b, t = b, a, s
 		}
 		// A code point has four bytes at most.
+		// The shorter is counted; the longer need not be, if even code points of four bytes make more of it.
 		if n := a.Size(); uint64(len(t)/4) >= n {
 			return n
 		}
@@ -168,6 +169,7 @@ func arithmetic() []Function {
 		{Name: "_*_", Binary: operand("_*_", multiply, Double, Int, Uint)},
 		{Name: "_-_", Binary: operand("_-_", subtract, Double, Duration, Int, Timestamp, Uint)},
 	}
+	// The rows are in one table for all operators, which is data; functions are given theirs by name.
 	for i := range functions {
 		for _, r := range arithmeticRows {
 			if r.name == functions[i].Name {
@@ -292,6 +294,7 @@ func conversions(a, typeOfA *Type) []Function {
 	for _, r := range conversionRows {
 		o := one(r.id, r.arg, r.result)
 		o.Unary, o.Cost = func(v Value) Value { return Convert(v, r.result) }, r.cost
+		// Rows of one result are together, so that the last function is the one to add to.
 		if last := &functions[len(functions)-1]; last.Name == r.result.Name {
 			last.Overloads = append(last.Overloads, o)
 		} else {

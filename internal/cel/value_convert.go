@@ -38,6 +38,7 @@ func Convert(v Value, t *Type) Value {
 		converted = fromString(v.Str(), t)
 	case Int, Uint, Double:
 		converted = fromNumber(v, t)
+	// All strings of CEL are UTF-8, and bytes that are not make none.
 	case Bytes:
 		if t.Kind == String {
 			if !utf8.Valid(v.Bytes()) {
@@ -57,6 +58,7 @@ func Convert(v Value, t *Type) Value {
 		if t.Kind == String {
 			return StringOf(v.ref.(*Type).TypeName())
 		}
+	// In the zone that the timestamp was written with: string() of +01:00 has +01:00.
 	case Timestamp:
 		switch t.Kind {
 		case String:
@@ -128,6 +130,7 @@ func timestampInRange(t time.Time) Value {
 func fromNumber(v Value, t *Type) Value {
 	switch t.Kind {
 	case Int:
+		// From uint or double; int to int was answered by Convert.
 		if v.kind == Uint {
 			// (common/types/overflow.go, as all bounds here.)
 			if v.num > math.MaxInt64 {
@@ -153,6 +156,7 @@ func fromNumber(v Value, t *Type) Value {
 		}
 		return UintOf(n)
 	case Double:
+		// Beyond 2^53 this rounds to the nearest double, without an error.
 		if v.kind == Int {
 			return DoubleOf(float64(v.Int()))
 		}
@@ -168,6 +172,7 @@ func fromNumber(v Value, t *Type) Value {
 		return StringOf(fmt.Sprintf("%g", v.Double()))
 	case Timestamp:
 		if v.kind == Int {
+			// An int is seconds since 1970.
 			if v.Int() < minUnix || v.Int() > maxUnix {
 				return Fail(errTimestamp)
 			}
@@ -200,6 +205,7 @@ func listIndex(v Value) (int64, error) {
 	switch v.kind {
 	case Int:
 		return v.Int(), nil
+	// A double is an index if it is whole.
 	case Double:
 		if n, err := doubleToInt(v.Double()); err == nil && float64(n) == v.Double() {
 			return n, nil

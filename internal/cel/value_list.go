@@ -272,6 +272,7 @@ func (c *cursor) enter(v Value) {
 
 // next returns the next item; the caller knows how many there are.
 func (c *cursor) next() Value {
+	// A part may be empty, so that one step need not be enough.
 	for c.i == c.n && len(c.rest) > 0 {
 		last := len(c.rest) - 1
 		v := c.rest[last]
@@ -298,6 +299,7 @@ func (t *Type) item() *Type {
 func (v Value) Entries(f func(key, value Value) bool) bool {
 	switch ref := v.ref.(type) {
 	case map[string]any:
+		// An object is gone through by the names that CEL has for its fields.
 		if v.typ != nil && v.typ.Kind == Object {
 			return v.fieldEntries(ref, f)
 		}
@@ -424,6 +426,7 @@ func (v Value) Field(name string) (field Value, ok bool) {
 	case *mapping:
 		return ref.find(StringOf(name))
 	case *built:
+		// From the end: a field that was set twice has the value that was set last.
 		for i := len(ref.names) - 1; i >= 0; i-- {
 			if ref.names[i] == name {
 				return ref.values[i], true
@@ -462,6 +465,7 @@ func (v Value) Get(key Value) Value {
 
 // concat returns two lists in a row; a and b are lists.
 func concat(a, b Value) Value {
+	// Before anything else is asked of a: it is a list of no schema, and not finished.
 	if g, ok := a.ref.(*growing); ok && !g.done {
 		// The accumulator of a comprehension: nobody else has seen it.
 		b.Entries(func(_, item Value) bool { g.items = append(g.items, item); return true })

@@ -28,6 +28,7 @@ func Of(tree any, t *Type) Value {
 	if t == nil {
 		return untyped(tree)
 	}
+	// Three kinds of places take null in their own way; all others share the rule below.
 	switch t.Kind {
 	case Dyn, Any, Param:
 		if t.Format == "int-or-string" {
@@ -68,6 +69,7 @@ func fitted(tree any, t *Type) Value {
 			return Value{kind: String, ref: tree}
 		}
 		return formatted(x, t)
+	// A double may be written without a fraction, as 3; an int that was written as 3.0 is none.
 	case int64:
 		switch t.Kind {
 		case Int:
@@ -77,6 +79,7 @@ func fitted(tree any, t *Type) Value {
 		case Uint:
 			return UintOf(uint64(x))
 		}
+	// A float64 is no int, even if it is whole.
 	case float64:
 		if t.Kind == Double {
 			return DoubleOf(x)
@@ -91,6 +94,7 @@ func fitted(tree any, t *Type) Value {
 		return Of(int64(x), t)
 	case int32:
 		return Of(int64(x), t)
+	// A tree may have values in it already, where a policy has computed a part.
 	case Value:
 		return x
 	}
@@ -167,6 +171,7 @@ func mismatch(tree any, t *Type) Value {
 func formatted(s string, t *Type) Value {
 	switch t.Kind {
 	case Timestamp:
+		// A date is the first instant of its day, in UTC.
 		if t.Format == "date" {
 			d, err := time.Parse(time.DateOnly, s)
 			if err != nil {
@@ -198,6 +203,7 @@ func dateTime(s string) Value {
 		return TimestampOf(time.Unix(0, 0).UTC())
 	}
 	t, err := time.Parse(time.RFC3339Nano, s)
+	// With a zone, or else without, which is UTC then.
 	if err == nil {
 		return TimestampOf(t)
 	}
@@ -229,6 +235,7 @@ var durationUnits = []struct {
 
 // wordyDuration reads a value of the format duration: what Go reads, and "3 days 4 hours".
 func wordyDuration(s string) (time.Duration, error) {
+	// Most are written as Go writes them.
 	if d, err := time.ParseDuration(s); err == nil {
 		return d, nil
 	}
@@ -241,6 +248,7 @@ func wordyDuration(s string) (time.Duration, error) {
 		}
 		unit := strings.ToLower(word[3])
 		for _, u := range durationUnits {
+			// The last name of a unit may go on: sec is second and seconds.
 			for i, name := range u.names {
 				if unit == name || i == len(u.names)-1 && strings.HasPrefix(unit, name) {
 					sum, found = sum+time.Duration(n)*u.unit, true
@@ -300,6 +308,7 @@ func weigh(tree any, left *int) {
 
 // tree is Tree with the parts that are left.
 func (v Value) tree(left *int) (any, error) {
+	// Before anything is made of it.
 	if err := take(left, 1); err != nil {
 		return nil, err
 	}
@@ -355,6 +364,7 @@ func (v Value) containerTree(left *int) (any, error) {
 	}
 	m := map[string]any{}
 	put := func(key, value Value) bool {
+		// JSON has no other keys.
 		if key.kind != String {
 			err = fmt.Errorf("map key %q is of type %s, not string", key.String(), key.Type().TypeName())
 			return false
@@ -375,6 +385,7 @@ func (v Value) containerTree(left *int) (any, error) {
 
 // sortedKeys returns the keys of a tree in order.
 func sortedKeys(m map[string]any) []string {
+	// Not slices.Sorted of maps.Keys: this is on the way of each comprehension over a map.
 	keys := make([]string, 0, len(m))
 	for k := range m {
 		keys = append(keys, k)
