@@ -83,6 +83,8 @@ func NewEnv(o Options) *Env {
 		options: o, syntax: syntax.Options{Optionals: o.Optionals},
 	}
 	for _, l := range o.Libraries {
+		// Macros are looked up by name, receiver and number of arguments when the text is parsed: a library cannot
+		// take one back.
 		t.syntax.Macros = append(t.syntax.Macros, l.Macros...)
 		for _, f := range l.Functions {
 			t.add(f)
@@ -142,6 +144,7 @@ func (t *table) add(f Function) {
 func (e *Env) With(variables []Variable, types []*Type) *Env {
 	n := &Env{table: e.table, parent: e, variables: variables, first: e.first + len(e.variables), types: types,
 		root: e.root, origin: e.origin}
+	// The first variable that anybody declared is what sizes are looked up in, until Measured says another.
 	if n.root == nil && len(variables) > 0 {
 		n.root = variables[0].Type
 	}

@@ -227,7 +227,9 @@ var timeLessons = []lesson{
 		{"timestamp('2024-01-01T00:30:00Z').getHours('-01:00')", "23 for 1"},
 		{"timestamp('2024-01-01T00:30:00Z').getFullYear('-01:00')", "2023 for 1"},
 		{"timestamp('2024-01-01T00:30:00Z').getDayOfYear('-01:00')", "364 for 1"},
-		{"timestamp('2024-01-01T00:30:00Z').getHours('02:00')", "2 for 1"}, // a sign is not needed
+		{"timestamp('2024-01-01T00:30:00Z').getHours('02:00')", "2 for 1"},    // a sign is not needed
+		{"timestamp('2024-01-01T00:30:00Z').getMinutes('-01:29')", "1 for 1"}, // the sign is that of the minutes, too
+		{"timestamp('2024-01-01T00:30:00Z').getHours('-00:45')", "23 for 1"},  // also where the hours do not show it
 		{"timestamp('2024-01-01T00:30:00Z').getHours('UTC')", "0 for 1"},
 		{"timestamp('2024-01-01T00:30:00Z').getHours('')", "0 for 1"},
 		{"timestamp('2024-01-01T00:30:00Z').getHours('No/Where')", "error: unknown time zone No/Where for 1"},

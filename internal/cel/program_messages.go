@@ -21,6 +21,7 @@ func wellKnownValue(name string, b *built, steps *int64) (v Value, ok bool) {
 	if !ok {
 		return Value{}, false
 	}
+	// What is not set has the zero value of its field, as in protocol buffers.
 	set := func(field string, unset Value) Value {
 		for i, name := range b.names {
 			if name == field {
@@ -45,6 +46,7 @@ func wellKnownValue(name string, b *built, steps *int64) (v Value, ok bool) {
 		return set("value", IntOf(0)), true
 	case "UInt64Value":
 		return set("value", UintOf(0)), true
+	// 32 bits are refused by what does not come back from them.
 	case "Int32Value":
 		if v := set("value", IntOf(0)); v.Int() == int64(int32(v.Int())) {
 			return v, true
@@ -55,6 +57,7 @@ func wellKnownValue(name string, b *built, steps *int64) (v Value, ok bool) {
 			return v, true
 		}
 		return outOfRange(short, errUint), true
+	// The range is checked after nanoseconds have been added, which may be more than a second.
 	case "Timestamp":
 		return timestampInRange(time.Unix(set("seconds", IntOf(0)).Int(), set("nanos", IntOf(0)).Int()).UTC()), true
 	case "Duration":
@@ -87,8 +90,10 @@ func wellKnownJSON(short string, b *built, set func(field string, unset Value) V
 		if len(b.names) == 0 || b.names[0] == "null_value" {
 			return NullValue, true
 		}
+		// Its fields are alternatives: the last that is set counts.
 		return toJSON(b.values[len(b.values)-1], steps), true
 	case "Any":
+		// The name of the message is what is behind the last slash.
 		url := set("type_url", StringOf("")).Str()
 		if url == "" {
 			return Failf("unsupported conversion to ref.Val: (*dynamicpb.Message)"), true
@@ -122,6 +127,7 @@ func toJSON(v Value, steps *int64) Value {
 			return DoubleOf(float64(v.num))
 		}
 		return Convert(v, StringType)
+	// What is no number stays, though JSON has no text for it.
 	case Double:
 		if math.IsNaN(v.Double()) || math.IsInf(v.Double(), 0) {
 			return v

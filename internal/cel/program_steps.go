@@ -27,6 +27,7 @@ func (c *callee) pace() {
 	case "int", "uint", "double", "duration", "timestamp":
 		c.strings = 4
 	}
+	// By the ends of the ids, as moments() makes them.
 	if c.overload != nil && (strings.HasSuffix(c.overload.ID, "_with_tz") || strings.HasSuffix(c.overload.ID, "_seconds_tz")) {
 		c.extra = 500 // a zone that nobody has asked for before is a look at the disk
 	}

@@ -52,12 +52,14 @@ func (c *checker) validate(checked *Checked) {
 // mixed holds for everything below such a call, however deep: format takes lists of whatever it prints.
 func (f *found) walk(e *syntax.Expr, mixed bool) {
 	below := mixed || e.Kind == syntax.Call && f.env.mixed[e.Name]
+	// Parts before what has them: faults at one place keep that order.
 	Children(e, func(x *syntax.Expr) { f.walk(x, below) })
 	switch {
 	case e.Kind == syntax.Call:
 		f.calls = append(f.calls, e)
 	case e.Kind == syntax.Fold:
 		f.folds = append(f.folds, e)
+	// Calls and comprehensions below format are looked at all the same.
 	case mixed:
 	case e.Kind == syntax.List:
 		f.lists = append(f.lists, e)
@@ -131,6 +133,7 @@ func (c *checker) validateMixed(f *found) {
 			}
 			t := c.part(item, is)
 			if i == 0 {
+				// The first item decides for all, whatever most of them are.
 				first = t
 			}
 			if !first.Equivalent(t) {
@@ -165,6 +168,7 @@ func (c *checker) part(e *syntax.Expr, optional bool) *Type {
 // count, and are reported if those around them are too many.
 func (c *checker) validateNesting(e *syntax.Expr, depth, limit int) {
 	if e.Kind == syntax.Fold {
+		// cel.bind is no loop.
 		if r := e.Fold.Range; r.Kind != syntax.List || len(r.Args) > 0 {
 			depth++
 		}

@@ -274,6 +274,7 @@ func (v Value) Size() uint64 {
 	case String, Bytes, List, Map:
 		return uint64(v.Len())
 	case Opaque:
+		// A library's value is as long as it says; an optional as long as what it has.
 		if o, ok := v.ref.(Owned); ok {
 			return o.Size()
 		}

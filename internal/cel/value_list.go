@@ -330,6 +330,7 @@ func (v Value) Entries(f func(key, value Value) bool) bool {
 
 // fieldEntries goes through the fields of an object that are there.
 func (v Value) fieldEntries(tree map[string]any, f func(key, value Value) bool) bool {
+	// By the fields of the schema and not by the keys of the tree, which may have more.
 	names := make([]string, 0, len(tree))
 	for name, field := range v.typ.Fields {
 		if _, ok := tree[field.Key]; ok {
@@ -357,6 +358,7 @@ func (v Value) Members(f func(name string, value Value) bool) {
 	for i := range order {
 		order[i] = i
 	}
+	// The order of names, whatever order they were written in: results do not depend on it.
 	sort.Slice(order, func(i, j int) bool { return b.names[order[i]] < b.names[order[j]] })
 	for _, i := range order {
 		if !f(b.names[i], b.values[i]) {
@@ -442,6 +444,7 @@ func (v Value) Field(name string) (field Value, ok bool) {
 func (v Value) Get(key Value) Value {
 	switch v.kind {
 	case List:
+		// What is no index, what is out of range, and what a schema's list does not take, in this order.
 		i, err := listIndex(key)
 		switch {
 		case err != nil:
