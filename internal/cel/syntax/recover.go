@@ -18,6 +18,27 @@ import (
 //	no viable alternative   the same, where a rule has several alternatives, and none of them goes on with the token
 //
 // Once something was reported, nothing is until a token fits again, so that a fault is not told twice.
+//
+// An example, which TestWorkedExample has: somebody forgot two commas. A list is '[' ( listInit )? ( ',' )? ']', and what is in it
+// optExpr ( ',' optExpr )*.
+//
+//	[a b, c d]
+//	 |        a may begin a listInit, which is read
+//	   |      b. Behind a name every rule may end: sync lets them, and predict finds that none of their loops goes on with b, not even
+//	          that of listInit. So reading is back in primary, at ( ',' )?
+//	   |      sync: neither a comma nor a bracket is b, and this rule may not end. Without b there would be a comma: drop drops it
+//	          and says "1:4 extraneous input 'b' expecting {']', ','}"
+//	    |     the comma is taken. It was meant to stand between items, but here it is the one that may end a list
+//	      |   c instead of ']'. Without c there would be d, so drop does not help. A bracket put before c does not either: c cannot
+//	          stand behind a list. The rule fails with "1:7 mismatched input 'c' expecting ']'"
+//	         | recover skips c, d and the bracket: what may stand behind the rules that are being read is a point, an operator, or the
+//	          end of the text, which is here. Nothing more is said, as the end fits
+//
+// Where no decision comes first, match does the same by itself: (a b) says "extraneous input 'b' expecting ')'". At the end of (a it makes
+// up the parenthesis, "missing ')' at '<EOF>'"; at that of [a it does not get to, as sync fails before and makes up nothing.
+//
+// Upstream is DefaultErrorStrategy of error_strategy.go (Sync, RecoverInline, SingleTokenDeletion, SingleTokenInsertion, Recover), with
+// cel-go's limits around it: recoveryLimitErrorStrategy and lookaheadConsumer of parser.go.
 
 const (
 	// faultyLimit is how many syntax errors are reported before reading ends.
@@ -46,7 +67,7 @@ type failure struct {
 	at      int // the token that does not fit
 }
 
-// frame is a rule that is being read.
+// frame is a rule that is being read, ParserRuleContext of ANTLR. Its chain of parents leads to start.
 type frame struct {
 	rule     rule
 	parent   *frame
@@ -129,7 +150,8 @@ func (p *thorough) lex() {
 	}
 }
 
-// fetch reports the bad pieces before a token that is looked at for the first time.
+// fetch reports the bad pieces before a token that is looked at for the first time. Upstream's lexer runs only as far as the parser
+// looks, so the order of messages, and which are among the first hundred, shows how far that was.
 func (p *thorough) fetch(i int) {
 	for p.fetched = max(p.fetched, min(i, p.last)); p.badsSeen < len(p.bads) && !p.stopped; p.badsSeen++ {
 		b := p.bads[p.badsSeen]
@@ -176,7 +198,8 @@ func (p *thorough) stop(message string) {
 	}
 }
 
-// report reports a syntax error.
+// report reports a syntax error. Its text is that of SyntaxError in parser.go; a hundred of them are enough (tooManyErrors), and the
+// next one says so and ends reading.
 func (p *thorough) report(offset int32, message string) {
 	if p.stopped {
 		return
@@ -192,7 +215,8 @@ func (p *thorough) report(offset int32, message string) {
 // fail notes why the rule that is being read ends.
 func (p *thorough) fail(what problem, start, at int) { p.failed = failure{what, p.state, start, at} }
 
-// read reads a rule, whatever comes.
+// read reads a rule, whatever comes: with a level for one of left recursion, which says how much an operator must bind to be part of
+// it. It returns a node in any case; where the rule failed, some of its parts are missing, and the builder makes holes of them.
 func (p *thorough) read(r rule, level int8) *node {
 	f := &frame{rule: r, parent: p.frame, invoking: p.state, node: &node{start: int32(p.pos)}}
 	p.frame = f
@@ -235,7 +259,8 @@ func (f *frame) adopt() {
 	}
 }
 
-// element reads an element, and returns false if the rule ends here since something failed.
+// element reads an element, and returns false if the rule ends here since something failed. The state is set before anything is looked
+// at, for it is what messages and recovery go by: upstream's generated code calls SetState at the same places.
 func (p *thorough) element(e *element) bool {
 	switch e.act {
 	case sequence:
@@ -285,7 +310,7 @@ func (p *thorough) grow(f form) {
 	p.depth[p.frame.rule]++
 }
 
-// choice reads the alternative that fits.
+// choice reads the alternative that fits. Of a plain one a message shows the token here, of others all that was looked at.
 func (p *thorough) choice(e *element) bool {
 	if !e.plain {
 		i := p.predict(e.state)
@@ -300,7 +325,7 @@ func (p *thorough) choice(e *element) bool {
 	return false
 }
 
-// turns reads an option or a loop.
+// turns reads an option or a loop. Behind each turn it syncs again, at the state at which the loop goes back.
 func (p *thorough) turns(e *element) bool {
 	at := e.state
 	for first := true; ; first = false {
@@ -413,7 +438,8 @@ func (p *thorough) attempt() bool {
 // unlimited ends a recovery.
 func (p *thorough) unlimited() { p.skips = -1 }
 
-// drop drops the token here if the one behind it is expected, and returns the index of that one, which is not taken.
+// drop drops the token here if the one behind it is expected, and returns the index of that one, which is not taken. It is
+// SingleTokenDeletion: the message is made before the token is dropped, so it has its place and what was expected there.
 func (p *thorough) drop() int {
 	expected := p.expected()
 	if !expected.has(p.look(1)) {
@@ -427,7 +453,7 @@ func (p *thorough) drop() int {
 	return p.pos
 }
 
-// missing makes up the token that is expected first.
+// missing makes up the token that is expected first: an empty one (SingleTokenInsertion, ReportMissingToken, GetMissingSymbol).
 func (p *thorough) missing() int32 {
 	expected := p.expected()
 	at := p.tokens[p.pos].start
@@ -498,7 +524,9 @@ func (p *thorough) expectedIn(s *state) set {
 	return all
 }
 
-// following returns the tokens that may come behind any of the rules that are being read.
+// following returns the tokens that may come behind any of the rules that are being read: GetErrorRecoverySet. In f([a b c]) both the
+// bracket of the list and the parenthesis of the call are such, so skipping ends at whichever comes first, and the rule to which it
+// belongs goes on.
 func (p *thorough) following() (all set) {
 	for f := p.frame; f.parent != nil; f = f.parent {
 		all |= f.invoking.edges[0].to.first
