@@ -41,7 +41,7 @@ func (b *builder) id(offset int32) int32 {
 }
 
 // release takes an ID back. Only the last one can be used again: the ID of a call that a macro replaced is in the middle, as those of its
-// arguments are behind it, and stays unused (deleteID in helper.go). A macro without arguments gives its ID to what it becomes.
+// arguments and of its expansion are behind it, and stays unused (deleteID in helper.go).
 func (b *builder) release(id int32) {
 	b.offsets[id] = gone
 	if int(id) == len(b.offsets)-1 {

@@ -20,12 +20,11 @@ import (
 // Once something was reported, nothing is until a token fits again, so that a fault is not told twice.
 //
 // An example, which TestWorkedExample has: somebody forgot two commas. A list is '[' ( listInit )? ( ',' )? ']', and what is in it
-// optExpr ( ',' optExpr )*.
+// optExpr ( ',' optExpr )*:
 //
 //	[a b, c d]
-//	 |        a may begin a listInit, which is read
-//	   |      b. Behind a name every rule may end: sync lets them, and predict finds that none of their loops goes on with b, not even
-//	          that of listInit. So reading is back in primary, at ( ',' )?
+//	   |      a was read, now b. Behind a name every rule may end: sync lets them, and predict finds that none of their loops goes on
+//	          with b, not even that of listInit. So reading is back in primary, at ( ',' )?
 //	   |      sync: neither a comma nor a bracket is b, and this rule may not end. Without b there would be a comma: drop drops it
 //	          and says "1:4 extraneous input 'b' expecting {']', ','}"
 //	    |     the comma is taken. It was meant to stand between items, but here it is the one that may end a list
@@ -67,7 +66,7 @@ type failure struct {
 	at      int // the token that does not fit
 }
 
-// frame is a rule that is being read, ParserRuleContext of ANTLR. Its chain of parents leads to start.
+// frame is a rule that is being read (ParserRuleContext of ANTLR).
 type frame struct {
 	rule     rule
 	parent   *frame
@@ -150,8 +149,7 @@ func (p *thorough) lex() {
 	}
 }
 
-// fetch reports the bad pieces before a token that is looked at for the first time. Upstream's lexer runs only as far as the parser
-// looks, so the order of messages, and which are among the first hundred, shows how far that was.
+// fetch reports the bad pieces before a token that is looked at for the first time, as upstream's lexer runs only as far as that.
 func (p *thorough) fetch(i int) {
 	for p.fetched = max(p.fetched, min(i, p.last)); p.badsSeen < len(p.bads) && !p.stopped; p.badsSeen++ {
 		b := p.bads[p.badsSeen]
@@ -198,8 +196,7 @@ func (p *thorough) stop(message string) {
 	}
 }
 
-// report reports a syntax error. Its text is that of SyntaxError in parser.go; a hundred of them are enough (tooManyErrors), and the
-// next one says so and ends reading.
+// report reports a syntax error (SyntaxError and tooManyErrors in parser.go).
 func (p *thorough) report(offset int32, message string) {
 	if p.stopped {
 		return
@@ -215,8 +212,7 @@ func (p *thorough) report(offset int32, message string) {
 // fail notes why the rule that is being read ends.
 func (p *thorough) fail(what problem, start, at int) { p.failed = failure{what, p.state, start, at} }
 
-// read reads a rule, whatever comes: with a level for one of left recursion, which says how much an operator must bind to be part of
-// it. It returns a node in any case; where the rule failed, some of its parts are missing, and the builder makes holes of them.
+// read reads a rule, whatever comes, and returns its node, in which parts are missing if the rule failed.
 func (p *thorough) read(r rule, level int8) *node {
 	f := &frame{rule: r, parent: p.frame, invoking: p.state, node: &node{start: int32(p.pos)}}
 	p.frame = f
@@ -259,8 +255,7 @@ func (f *frame) adopt() {
 	}
 }
 
-// element reads an element, and returns false if the rule ends here since something failed. The state is set before anything is looked
-// at, for it is what messages and recovery go by: upstream's generated code calls SetState at the same places.
+// element reads an element, and returns false if the rule ends here since something failed. Messages and recovery go by the state.
 func (p *thorough) element(e *element) bool {
 	switch e.act {
 	case sequence:
@@ -438,8 +433,7 @@ func (p *thorough) attempt() bool {
 // unlimited ends a recovery.
 func (p *thorough) unlimited() { p.skips = -1 }
 
-// drop drops the token here if the one behind it is expected, and returns the index of that one, which is not taken. It is
-// SingleTokenDeletion: the message is made before the token is dropped, so it has its place and what was expected there.
+// drop drops the token here if the one behind it is expected, and returns that one's index; it is not taken (SingleTokenDeletion).
 func (p *thorough) drop() int {
 	expected := p.expected()
 	if !expected.has(p.look(1)) {
@@ -524,9 +518,8 @@ func (p *thorough) expectedIn(s *state) set {
 	return all
 }
 
-// following returns the tokens that may come behind any of the rules that are being read: GetErrorRecoverySet. In f([a b c]) both the
-// bracket of the list and the parenthesis of the call are such, so skipping ends at whichever comes first, and the rule to which it
-// belongs goes on.
+// following returns the tokens that may come behind any of the rules that are being read (GetErrorRecoverySet): within the list of
+// f([a]) a bracket as well as a parenthesis, so skipping ends at whichever comes first, and the rule that it belongs to goes on.
 func (p *thorough) following() (all set) {
 	for f := p.frame; f.parent != nil; f = f.parent {
 		all |= f.invoking.edges[0].to.first
