@@ -192,3 +192,57 @@ func TestWorkedExample(t *testing.T) {
 		}
 	}
 }
+
+// TestHowFarPredictionsLook has how many tokens a prediction looks at before one alternative is left: the example of predict.go, and
+// what decides sooner. Nothing is taken, and what is behind is not looked at: a bad piece there is not told yet.
+func TestHowFarPredictionsLook(t *testing.T) {
+	for _, c := range []struct {
+		rule      rule
+		text      string
+		alt, look int
+	}{
+		{rulePrimary, "a.b{ #", 6, 4}, {rulePrimary, "a.b.c.d{ #", 6, 8}, {rulePrimary, "a.b", 1, 4}, {rulePrimary, "a( #", 2, 2},
+		{rulePrimary, "a[ #", 1, 2}, {rulePrimary, "a.b( #", 1, 4}, {rulePrimary, "[ #", 4, 1}, {rulePrimary, "( #", 3, 1},
+		{rulePrimary, ".a.b + #", 1, 5}, {rulePrimary, "'a' #", 7, 1}, {rulePrimary, "-1 #", 7, 1},
+		{ruleUnary, "a #", 1, 1}, {ruleUnary, "! #", 2, 1}, {ruleUnary, "-a #", 3, 2}, {ruleUnary, "--1 #", 3, 2},
+		{ruleLiteral, "-1.5 #", 3, 2}, {ruleLiteral, "null #", 8, 1},
+	} {
+		source := NewSource(c.text)
+		p := newThorough(source, &Faults{Source: source})
+		p.lex()
+		p.fetch(1)
+		p.frame = &frame{rule: ruleStart, node: &node{}}
+		p.frame = &frame{rule: c.rule, parent: p.frame, invoking: p.g.rules[ruleStart].parts[0].state, node: &node{}}
+		if alt := p.predict(p.g.rules[c.rule].parts[0].state); alt != c.alt || p.fetched != c.look || len(p.faults.List) > 0 {
+			t.Errorf("rule %d at %q: %d after %d tokens, want %d after %d (%v)", c.rule, c.text, alt, p.fetched, c.alt, c.look, p.faults.List)
+		}
+	}
+}
+
+// TestNestedTooDeep counts the limit of depth by what nests: the deepest expression that is read, and that one more is refused.
+func TestNestedTooDeep(t *testing.T) {
+	for _, c := range []struct{ open, middle, shut, message string }{
+		{"(", "a", ")", "expression recursion limit exceeded: 250"},
+		{"[", "a", "]", "expression recursion limit exceeded: 250"},
+		{"f(", "a", ")", "expression recursion limit exceeded: 250"},
+		{"a ? b : ", "c", "", "expression recursion limit exceeded: 250"},
+		{"", "a", ".b", "max recursion depth exceeded"},
+		{"", "a", "[0]", "max recursion depth exceeded"},
+		{"", "a", " + b", "max recursion depth exceeded"},
+	} {
+		text := func(n int) string { return strings.Repeat(c.open, n) + c.middle + strings.Repeat(c.shut, n) }
+		deepest := 0
+		for n := 1; n < 300; n++ {
+			if _, err := Parse(text(n), Options{}); err != nil {
+				if !strings.Contains(err.Error(), c.message) {
+					t.Errorf("%s: %.200v, want %s", text(2), err, c.message)
+				}
+				break
+			}
+			deepest = n
+		}
+		if deepest != 249 && deepest != 250 {
+			t.Errorf("%s is read %d deep", text(2), deepest)
+		}
+	}
+}
