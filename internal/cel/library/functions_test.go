@@ -406,3 +406,65 @@ func TestFunctions(t *testing.T) {
 		}
 	}
 }
+
+// TestEstimates has the type of a call and what it may cost, before anything is known of values but what literals and types tell. The
+// least of an estimate is no more than the cost for literals that are written out, but those of constant lists, which the program
+// makes once, and of folds that end early; the greatest is what a budget is compared with. What comes from x, of which nothing is
+// known, may be of any length. All are what kube-apiserver's environment says of them.
+func TestEstimates(t *testing.T) {
+	env := testEnv(Stored())
+	for _, c := range []struct {
+		expression, result string
+		least, most        uint64
+	}{
+		{"'banana'.indexOf('an')", "int", 1, 1},
+		{"'a0123456789'.replace('a', 'b')", "string", 3, 3},
+		{"['a', 'b'].join(', ')", "string", 11, 1844674407370955274},
+		{"optional.of(3).optMap(v, v * 2)", "optional_type(int)", 3, 17},
+		{"optional.of(3).optFlatMap(v, optional.of(v))", "optional_type(int)", 3, 16},
+		{"[1, 2, 2].isSorted()", "bool", 13, 13},
+		{"['a', 'B'].isSorted()", "bool", 12, 3689348814741910540},
+		{"[[1], [2]].indexOf([2])", "int", 42, 42},
+		{"[1, 2, 3, 4].slice(1, 3)", "list(int)", 23, 23},
+		{"[1, 2, 3, 4].slice(3, 2)", "list(int)", 18446744073709551615, 18446744073709551615},
+		{"[[1], [2, 3], []].flatten()", "list(int)", 54, 54},
+		{"[3, 1, 2].sort()", "list(int)", 39, 39},
+		{"['b', 'a'].sort()", "list(string)", 30, 30},
+		{"[3, 1, 2].sortBy(n, -n)", "list(int)", 104, 104},
+		{"lists.range(4)", "list(int)", 15, 15},
+		{"lists.range(1000001)", "list(int)", 1000012, 1000012},
+		{"[1, 2, 1, 3, 2].distinct()", "list(int)", 71, 71},
+		{"[1, 2].all(i, v, v == i + 1)", "bool", 17, 25},
+		{"{'a': 1, 'b': 2}.transformMap(k, v, v > 1, v * 10)", "map(string, int)", 67, 75},
+		{"['x', 'y'].transformMapEntry(i, v, {v: i})", "map(string, int)", 109, 109},
+		{"sets.contains([1, 2, 3], [2, 1])", "bool", 27, 27},
+		{"sets.equivalent([1, 2], [2, 1, 1])", "bool", 33, 33},
+		{"'ab'.find('(' + x.text)", "string", 3, 6456360425798343169},
+		{"'0123456789012345678901234567890'.find('0123456789')", "string", 12, 12},
+		{"url('/a') == url('/a')", "bool", 3, 3},
+		{"ip.isCanonical('fd00::1')", "bool", 2, 2},
+		{"ip('fd00::1') == ip('fd00:0::1')", "bool", 3, 3},
+		{"cidr('10.1.0.0/16').containsIP('10.1.255.255')", "bool", 5, 8},
+		{"cidr('10.1.0.0/16').containsIP(ip('10.2.0.0'))", "bool", 4, 7},
+		{"cidr('10.0.0.0/8').containsCIDR('10.1.0.0/16')", "bool", 6, 10},
+		{"quantity('1Ki').compareTo(quantity('1k'))", "int", 3, 3},
+		{"semver('1.2.3').major()", "int", 2, 2},
+		{"format.dns1123Label().validate('my-name')", "optional_type(list(string))", 33, 33},
+		{"format.uuid().validate('123e4567-e89b-12d3-a456-426614174000')", "optional_type(list(string))", 129, 129},
+		{"format.uuid() == format.date()", "bool", 3, 9},
+		{"authorizer.path('/healthz').check('get').allowed()", "bool", 350003, 350003},
+		{"authorizer.group('').resource('pods').fieldSelector('a=b').labelSelector('c in (d)').check('get').allowed()", "bool", 350326, 350326},
+		{"authorizer.path('/a').check('get').allowed() && authorizer.path('/b').check('get').allowed() && authorizer.path('/c').check('get').allowed()", "bool", 350003, 1050009},
+		{"jsonpatch.escapeKey('a/b')", "string", 1, 1},
+		{"'%s'.format([[1, 'a', 2.5, b'c', null]])", "string", 21, 21},
+	} {
+		checked, err := env.Check(c.expression)
+		if err != nil {
+			t.Errorf("%s: %v", c.expression, err)
+			continue
+		}
+		if e := checked.Estimate(); checked.Type().String() != c.result || e.Min != c.least || e.Max != c.most {
+			t.Errorf("%s is %s for %d to %d, want %s for %d to %d", c.expression, checked.Type(), e.Min, e.Max, c.result, c.least, c.most)
+		}
+	}
+}
