@@ -84,6 +84,7 @@ var functionRows = []struct {
 	{"'banana'.substring(2, 9)", "error: index out of range: 9", 1},
 	{`' \t a b\n'.trim()`, `"a b"`, 1},
 	{"['a', 'b'].join()", `"ab"`, 1},
+	{"['012345678901', '012345678901'].join(', ')", `"012345678901, 012345678901"`, 6},
 	{"['a', 'b'].join(', ')", `"a, b"`, 1},
 	{"[].join('-')", `""`, 0},
 	{"dyn(['a', 1]).join()", "refused: expected type 'string' but found 'int'", -1},
@@ -326,6 +327,7 @@ var functionRows = []struct {
 	{"format.dns1035Label().validate('a1')", "none", 9},
 	{"format.dns1035Label().validate('1a')", `some(["a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"])`, 9},
 	{"format.dns1123LabelPrefix().validate('my-')", "none", 9},
+	{"format.dns1123SubdomainPrefix().validate('mysubdomain.prefix.-')", "none", 46}, // the point before the dash is taken, too
 	{"format.dns1123SubdomainPrefix().validate('a.b-')", "none", 16},
 	{"format.dns1035LabelPrefix().validate('a-')", "none", 9},
 	{"format.qualifiedName().validate('example.com/Name')", "none", 31},
@@ -408,9 +410,8 @@ func TestFunctions(t *testing.T) {
 }
 
 // TestEstimates has the type of a call and what it may cost, before anything is known of values but what literals and types tell. The
-// least of an estimate is no more than the cost for literals that are written out, but those of constant lists, which the program
-// makes once, and of folds that end early; the greatest is what a budget is compared with. What comes from x, of which nothing is
-// known, may be of any length. All are what kube-apiserver's environment says of them.
+// greatest is what a budget is compared with. A call may cost less than the least: constant lists are made once, with the program, and
+// cost nothing then. What comes from x, of which nothing is known, may be of any length. All are what kube-apiserver says of them.
 func TestEstimates(t *testing.T) {
 	env := testEnv(Stored())
 	for _, c := range []struct {
