@@ -44,7 +44,9 @@ type local struct {
 	typ *Type
 }
 
-// run checks everything, and then resolves the types that were variables when they were written down.
+// run checks everything, and then resolves the types that were variables when they were written down. The order is that of
+// cel-go's Check (checker/checker.go) and of the validators that Kubernetes' environments add: types, then what variables
+// became, then literals. Faults of one stage keep the next from running, since it would report what follows from the first.
 func (c *checker) run() (*Checked, error) {
 	c.check(c.ast.Root)
 	// Of an expression that was given up nothing is known: what was found so far would be half of the truth.
@@ -81,6 +83,7 @@ func (c *checker) fault(id int32, format string, args ...any) {
 }
 
 // undeclared reports a name that stands for nothing. There are no containers here, which would be a prefix for names.
+// The text is that of checker/errors.go, whose container is empty in every environment of Kubernetes.
 func (c *checker) undeclared(id int32, name string) {
 	c.fault(id, "undeclared reference to '%s' (in container '')", name)
 	c.types[id] = ErrorType
@@ -93,6 +96,7 @@ func (c *checker) mismatch(e *syntax.Expr, expected, found *Type) {
 
 // mostParts is how many parts the type of an expression may have. A type may have twice the parts of another by a few letters of text
 // ({a: a} in a comprehension), so that without a bound the types of a short text would be larger than any memory.
+// The figure is far above what people write, and a schema's type counts as one part, for a message is its name.
 const mostParts = 1 << 12
 
 // set notes the type of e, unless it is too large.
@@ -120,6 +124,7 @@ func (c *checker) check(e *syntax.Expr) {
 	}
 	switch e.Kind {
 	case syntax.Literal:
+		// The parser has made Go values of literals; what they are in CEL is what the evaluator will make of them.
 		c.types[e.ID] = untyped(e.Value).Type()
 	case syntax.Ident:
 		if t, ref := c.identifier(e.Name); t != nil {
@@ -143,6 +148,7 @@ func (c *checker) check(e *syntax.Expr) {
 }
 
 // identifier returns the type of a name without dots, but for a leading one, which means: not a variable of a comprehension.
+// A local goes first even if a variable of the Env has more to say: checker/env.go, resolveSimpleIdent.
 func (c *checker) identifier(name string) (*Type, *Ref) {
 	global, absolute := strings.CutPrefix(name, ".")
 	if !absolute {
@@ -155,6 +161,7 @@ func (c *checker) identifier(name string) (*Type, *Ref) {
 
 // local returns the type of a variable of a comprehension, nil where there is none. The innermost of a name is meant, and it hides
 // whatever the Env has by that name.
+// The list is short, as deep as comprehensions are within each other, so that it is searched and not indexed.
 func (c *checker) local(name string) (*Type, *Ref) {
 	for i := len(c.locals) - 1; i >= 0; i-- {
 		if l := c.locals[i]; l.ref.Name == name {
@@ -171,6 +178,7 @@ func (c *checker) declare(name string, t *Type) {
 
 // global returns what the Env knows by a name, nil where it knows nothing: a variable first, then a constant of a library, which most
 // often is the name of a type, and last a message, whose name is a value too, that of its type.
+// The order is that of lookups in cel-go: declarations, then the type provider's names, then its enums.
 func (c *checker) global(name string) (*Type, *Ref) {
 	if t, slot, ok := c.env.variable(name); ok {
 		return t, &Ref{Name: name, Slot: slot}
@@ -224,6 +232,8 @@ func (c *checker) selection(e *syntax.Expr) {
 // written. What has() tests is no name.
 func qualified(e *syntax.Expr) (name, first string, ok bool) {
 	// Down to the identifier, to know how many names there are.
+	// The walk ends at the first thing that is neither a select nor an identifier: an index, a call, a literal
+	// have no name.
 	parts := 1
 	for x := e; ; x = x.Operand {
 		switch {
@@ -254,6 +264,8 @@ func qualified(e *syntax.Expr) (name, first string, ok bool) {
 func (c *checker) field(id int32, operand *syntax.Expr, name string, optional bool) *Type {
 	c.check(operand)
 	target, wasOptional := c.resolve(c.types[operand.ID], false).inner()
+	// What is wrong with a field has been reported where this returns !error!, so that whatever is done with the
+	// value afterwards is not reported as well.
 	result := ErrorType
 	switch {
 	case target.Kind == Map:
@@ -272,6 +284,7 @@ func (c *checker) field(id int32, operand *syntax.Expr, name string, optional bo
 		}
 		result = DynType
 	}
+	// One optional is enough: a.?b.c and a.?b.?c are both optional of c, and never optional of an optional.
 	if wasOptional || optional {
 		return OptionalOf(result)
 	}
@@ -280,6 +293,8 @@ func (c *checker) field(id int32, operand *syntax.Expr, name string, optional bo
 
 // fieldOf returns the type of a field of a message; nil, and a fault, where there is none. A message without Fields is a value of a
 // library, and upstream is surprised to be asked for its fields.
+// (lookupFieldType in checker/checker.go.) A field of an open message is dyn, because what may be in an Object of
+// a mutation depends on the kind of the object, which the type does not know.
 func (c *checker) fieldOf(id int32, message *Type, name string) *Type {
 	if f := message.fieldNamed(name); f != nil {
 		return f.Type
@@ -304,6 +319,7 @@ func (c *checker) list(e *syntax.Expr) {
 		t := c.types[item.ID]
 		if len(optional) > 0 && optional[0] == int32(i) {
 			optional = optional[1:]
+			// The list holds what the optional may have, not the optional.
 			t = c.unwrapped(item, t)
 		}
 		items = c.join(items, t)
@@ -346,6 +362,8 @@ func (c *checker) unwrapped(e *syntax.Expr, t *Type) *Type {
 }
 
 // join returns the more general of the type that items have had until now and that of the next, dyn if they do not agree.
+// It binds variables as a call does: in [[], [1]] the list that is empty becomes a list of int (joinTypes in
+// checker/checker.go).
 func (c *checker) join(before, next *Type) *Type {
 	switch {
 	case before == nil:
@@ -358,6 +376,7 @@ func (c *checker) join(before, next *Type) *Type {
 
 // comprehension checks what a macro has become: its variables are known in its condition and its step, its accumulator in its
 // result too.
+// (checkComprehension in checker/checker.go.)
 func (c *checker) comprehension(e *syntax.Expr) {
 	f := e.Fold
 	c.check(f.Range)
@@ -366,6 +385,7 @@ func (c *checker) comprehension(e *syntax.Expr) {
 	// list that map() begins with.
 	over := c.resolve(c.types[f.Range.ID], false)
 	accumulator := c.types[f.Init.ID]
+	// Two ends of the scope: the accumulator lives until the result is checked, the others until the step is.
 	scope := len(c.locals)
 	c.declare(f.Accumulator, accumulator)
 
@@ -396,6 +416,7 @@ func (c *checker) comprehension(e *syntax.Expr) {
 	c.expect(f.Condition, BoolType)
 	c.check(f.Step)
 	c.expect(f.Step, accumulator)
+	// The result sees the accumulator and none of the variables of a round.
 	c.locals = c.locals[:scope+1]
 	c.check(f.Result)
 	c.locals = c.locals[:scope]
@@ -403,6 +424,7 @@ func (c *checker) comprehension(e *syntax.Expr) {
 }
 
 // expect reports e if its type does not agree with t.
+// What agrees is bound: where an accumulator began as a free list, it is a list of something from here on.
 func (c *checker) expect(e *syntax.Expr, t *Type) {
 	if found := c.types[e.ID]; !c.agree(t, found) {
 		c.mismatch(e, t, found)

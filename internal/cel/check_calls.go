@@ -13,6 +13,8 @@ import (
 
 // call checks a call: f(x) of a function, a.f(x) of a member of a, or of a function whose name is a.f, which goes first. A function
 // that nobody has declared is reported at the call, after everything that is wrong with its arguments and its receiver.
+// The arguments are checked whatever becomes of the call (checkCall in checker/checker.go), so that f(x) with two
+// unknown names has two faults, the call's last at its own place.
 func (c *checker) call(e *syntax.Expr) {
 	if e.Name == "_?._" {
 		c.optionalSelect(e)
@@ -24,6 +26,8 @@ func (c *checker) call(e *syntax.Expr) {
 	}
 	name := e.Name
 	if e.Operand != nil {
+		// A receiver that reads as a name may be the beginning of a function's: optional.of(1) calls no member of
+		// a variable. The node is rewritten, so that the planner and the estimator see a call without a receiver.
 		if prefix, _, ok := qualified(e.Operand); ok {
 			if f := c.env.functions[prefix+"."+e.Name]; f != nil {
 				e.Name, e.Operand = f.Name, nil
@@ -40,12 +44,15 @@ func (c *checker) call(e *syntax.Expr) {
 		c.undeclared(e.ID, e.Name)
 		return
 	}
+	// The name without its leading dot, as everybody after this looks it up.
 	e.Name = f.Name
 	c.overload(e, f)
 }
 
 // optionalSelect checks a.?b, which the parser makes a call with the name of the field as a literal.
 func (c *checker) optionalSelect(e *syntax.Expr) {
+	// The literal is no argument that an overload is found for: upstream gives it its type, and looks for the
+	// field.
 	name, _ := e.Args[1].Value.(string)
 	c.types[e.Args[1].ID] = StringType
 	c.set(e, c.resolve(c.field(e.ID, e.Args[0], name, true), false))
@@ -56,6 +63,8 @@ func (c *checker) optionalSelect(e *syntax.Expr) {
 // call is that of the first, or dyn if another has a different one.
 func (c *checker) overload(e *syntax.Expr, f *Function) {
 	// The types of receiver and arguments go on top of those of the calls that this one is an argument of.
+	// One slice for all calls saves one for each; it may move while arguments are checked, but not between here
+	// and the end of this call, since nothing below checks a node.
 	base := len(c.arguments)
 	defer func() { c.arguments = c.arguments[:base] }()
 	member := e.Operand != nil
@@ -81,19 +90,24 @@ func (c *checker) overload(e *syntax.Expr, f *Function) {
 		if o.Member != member {
 			continue
 		}
+		// Failure undoes what this overload has bound, and nothing of the ones before it.
 		returns, ok := c.fits(o, arguments)
 		if !ok {
 			continue
 		}
 		c.candidates, last = append(c.candidates, o), i
+		// Resolved at once, with what is bound by now: what a later overload binds does not change the type of the
+		// call.
 		switch returns = c.resolve(returns, false); {
 		case result == nil:
 			result = returns
+		// d + d may be of nine types, which is none: dyn. It stays dyn, whatever overloads follow.
 		case !result.dynamic() && !returns.exactly(result):
 			result = DynType
 		}
 	}
 	// Of the arguments' types the text shows what is known by now, and dyn for what is free.
+	// Nothing fits. All types are printed, those of arguments that fit some overload too.
 	if result == nil {
 		for i, t := range arguments {
 			arguments[i] = c.resolve(t, true)
@@ -116,6 +130,7 @@ func (c *checker) fits(o *Overload, arguments []*Type) (*Type, bool) {
 	// Equality of two values of one type is frequent, and needs no variable, only its number.
 	if len(arguments) == 2 && len(o.Args) == 2 && o.Args[0].Kind == Param && o.Args[1] == o.Args[0] && o.Result.Kind == Bool &&
 		arguments[0].Kind != Param && len(arguments[0].Params) == 0 && arguments[0].exactly(arguments[1]) {
+		// Upstream would have numbered a variable here, and the numbers of later ones are in texts.
 		c.of = append(c.of, arguments[0])
 		return o.Result, true
 	}
@@ -124,6 +139,7 @@ func (c *checker) fits(o *Overload, arguments []*Type) (*Type, bool) {
 }
 
 // logic checks && and ||, each of whose arguments is reported on its own.
+// The type is bool or !error!, and never dyn: whatever a side is when it is evaluated, the result is a bool.
 func (c *checker) logic(e *syntax.Expr, f *Function, arguments []*Type) {
 	c.types[e.ID] = BoolType
 	for i, t := range arguments {
@@ -161,6 +177,8 @@ type parameters []struct {
 }
 
 // replace returns t with variables in place of parameters.
+// The variables are numbered as they are met, the result's first, since that is the order in which upstream's
+// function type has its parts (newFunctionType in checker/types.go).
 func (p *parameters) replace(c *checker, t *Type) *Type {
 	if t.Kind != Param {
 		return t.replace(func(q *Type) *Type { return p.replace(c, q) })

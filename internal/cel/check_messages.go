@@ -12,6 +12,8 @@ import (
 
 // message checks Name{field: value}. A message of which nobody knows is reported, and its fields are not looked at; a name that is
 // known but builds nothing, as int, is reported, and its fields are nevertheless checked, for what is wrong within their values.
+// (checkCreateStruct in checker/checker.go.) The node gets its type before its fields are looked at, so that it
+// has one whatever is wrong with them.
 func (c *checker) message(e *syntax.Expr) {
 	written := e.Name
 	e.Name = strings.TrimPrefix(written, ".")
@@ -25,6 +27,7 @@ func (c *checker) message(e *syntax.Expr) {
 	// takes values of any type.
 	for _, entry := range e.Entries {
 		c.check(entry.Value)
+		// !error! agrees with the value, so that an unknown field is one fault, not two.
 		want := ErrorType
 		if field := c.fieldOf(entry.ID, message, entry.Field); field != nil {
 			want = field
@@ -33,6 +36,7 @@ func (c *checker) message(e *syntax.Expr) {
 		if entry.Optional {
 			value = c.unwrapped(entry.Value, value)
 		}
+		// null agrees with a wrapper, and not with a scalar.
 		if !c.agree(want, value) {
 			c.fault(entry.ID, "expected type of field '%s' is '%s' but provided type is '%s'", entry.Field, want, value)
 		}
@@ -44,6 +48,8 @@ func (c *checker) message(e *syntax.Expr) {
 func (c *checker) messageType(e *syntax.Expr) (t, fields *Type, ok bool) {
 	// The name is that of a type that everybody knows, as google.protobuf.Timestamp, or of a message of the Env, or of one of Protocol
 	// Buffers; an Env may not hide the first.
+	// none is a message without fields, for a name that is known and builds nothing: each field is told as one
+	// that the message has not.
 	none := &Type{Kind: Object, Name: e.Name}
 	if ref := c.env.constants[e.Name]; ref != nil && ref.Constant.kind == TypeKind {
 		t = c.env.kinds[e.Name].Params[0]
@@ -58,6 +64,7 @@ func (c *checker) messageType(e *syntax.Expr) (t, fields *Type, ok bool) {
 	if t.Kind == Object {
 		name = t.Name
 	}
+	// Only the types above are built by a name: bool{}, or string{}, are types and no messages.
 	if name == "" {
 		c.fault(e.ID, "'%s' is not a message type", t.TypeName())
 		return ErrorType, none, true
@@ -69,6 +76,8 @@ func (c *checker) messageType(e *syntax.Expr) (t, fields *Type, ok bool) {
 }
 
 // protobufName returns the message that builds values of a type, "" where there is none. A wrapper is one of the widest of its kind.
+// It is the way back of the table below, and goes by the type: all integers are one type, so that the fields of an
+// Int32Value are looked up as those of an Int64Value.
 func protobufName(t *Type) string {
 	const prefix = "google.protobuf."
 	switch t.Kind {
@@ -130,6 +139,8 @@ Value dyn null_value=int number_value=double string_value=string bool_value=bool
 
 // wellKnown returns the type of values of a message that every Env knows, and its fields as those of an Object. nil is no such
 // message.
+// The table is read anew at each look, since next to no expression names one of these, and a parsed table would be
+// mutable state of the package.
 func wellKnown(name string) (t, fields *Type) {
 	short, ok := strings.CutPrefix(name, "google.protobuf.")
 	if !ok {

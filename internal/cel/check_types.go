@@ -13,6 +13,13 @@ import (
 // That is all of Hindley and Milner's algorithm that CEL needs: there are no functions as values, and no declarations to generalize. What
 // it adds is dyn, which agrees with everything, and that a variable which met int and then dyn stands for dyn from there on.
 
+// In [] + [1], for example, the list of [] is list(_var0) and the A of + is _var1; the first argument binds _var1
+// to _var0, the second _var0 to int, and the sum, list(_var1), is resolved to list(int).
+//
+// Undoing is by a trail, as in Prolog, since most overloads of + do not fit and may have bound something before
+// that shows. Upstream copies its whole map of bindings for each try (isAssignable in checker/types.go), with the
+// same answers.
+
 // bindings are what the type variables of an expression stand for, by their number: nil as long as a variable is free.
 type bindings struct {
 	of    []*Type
@@ -44,6 +51,7 @@ func (b *bindings) fresh() *Type {
 }
 
 // find returns what t is bound to, nil for everything but a bound variable.
+// It goes one step: what is found may be a bound variable again. Those that want the end of the way call resolve.
 func (b *bindings) find(t *Type) *Type {
 	if t.Kind != Param || t.variable == 0 {
 		return nil
@@ -60,6 +68,7 @@ func (b *bindings) bind(v, t *Type) {
 }
 
 // agree says whether t1 is assignable to t2, and keeps what was bound if it is.
+// Its order is not idle: of two free variables t2 comes to stand for t1.
 func (b *bindings) agree(t1, t2 *Type) bool {
 	mark := len(b.trail)
 	if b.assignable(t1, t2) {
@@ -80,6 +89,7 @@ func (b *bindings) agreeAll(types1, types2 []*Type) bool {
 }
 
 // undo takes back everything that was bound since the trail was as long as mark.
+// It goes backwards, since one variable may have been bound twice since then.
 func (b *bindings) undo(mark int) {
 	for len(b.trail) > mark {
 		last := b.trail[len(b.trail)-1]
@@ -107,6 +117,8 @@ func (b *bindings) assignable(t1, t2 *Type) bool {
 		return true
 	}
 	// Variables come first: whatever they meet is what they are from now on.
+	// t2 is asked first, which makes argument and parameter of a call different: the parameter is bound to the
+	// argument.
 	if t2.Kind == Param {
 		valid, bound := b.stand(t1, t2)
 		if valid || bound {
@@ -122,6 +134,7 @@ func (b *bindings) assignable(t1, t2 *Type) bool {
 	if t1.dynamic() || t1.Kind == Error || t2.dynamic() || t2.Kind == Error {
 		return true
 	}
+	// Null is no value of scalars, lists and maps: null == 1 is a fault, null == self.born is not.
 	if t1.Kind == Null {
 		return t2.nullable()
 	}
@@ -156,11 +169,14 @@ func (b *bindings) assignableAll(types1, types2 []*Type) bool {
 
 // stand says whether the variable v may stand for t, and whether it had a type before. If both agree, v becomes the more general
 // of the two.
+// A false and false means that v cannot stand for t, and that t, if it is a variable, may yet stand for v
+// (isValidTypeSubstitution in checker/types.go).
 func (b *bindings) stand(t, v *Type) (valid, bound bool) {
 	if t.exactly(v) {
 		return true, true
 	}
 	// A free variable becomes t, if t has no part that is that variable.
+	// Only one step: what a variable stands for may be a variable, and the comparison below goes on through it.
 	before := b.find(v)
 	if before == nil {
 		if !b.apart(v, t) {
@@ -173,6 +189,7 @@ func (b *bindings) stand(t, v *Type) (valid, bound bool) {
 		return true, true
 	}
 	// One that was bound has to agree with t, and takes what is more general: after int and dyn it is dyn.
+	// What this binds on the way stays if it succeeds, and is undone by agree if it does not.
 	if !b.assignable(t, before) {
 		return false, true
 	}
@@ -183,11 +200,14 @@ func (b *bindings) stand(t, v *Type) (valid, bound bool) {
 }
 
 // apart says whether v is no part of within: a type cannot be a list of itself.
+// Without this [l, [l]] could bind a variable to a list of itself, and resolve would not end (notReferencedIn).
 func (b *bindings) apart(v, within *Type) bool {
 	if b.weary() || v.exactly(within) {
 		return false
 	}
 	switch within.Kind {
+	// A parameter of another name is another type for exactly, and the same for Equivalent: list(A) and list(B) of
+	// two declarations.
 	case Param:
 		bound := b.find(within)
 		return bound == nil || b.apart(v, bound)
@@ -203,6 +223,7 @@ func (b *bindings) apart(v, within *Type) bool {
 
 // resolve returns t with what its variables are bound to; free ones stay, or become dyn, as at the end, when nothing can bind them any
 // more. A type that has no variables is returned as it is.
+// A wrapper, a message or a scalar has no variables: only what is listed below is gone into (substitute).
 func (b *bindings) resolve(t *Type, dyn bool) *Type {
 	if b.weary() {
 		return t
@@ -228,6 +249,7 @@ func (t *Type) replace(with func(*Type) *Type) *Type {
 		if q == p {
 			continue
 		}
+		// A copy, and only now: types are shared between expressions, and most are not changed at all.
 		n := *t
 		n.Params = slices.Clone(t.Params)
 		n.Params[i] = q
@@ -318,6 +340,8 @@ func moreGeneral(t, u *Type) *Type {
 }
 
 // noMoreSpecific says whether t is as general as u, or more: it has dyn, or a variable, wherever they differ.
+// (isEqualOrLessSpecific in checker/types.go.) It is asked of types that agree, so that a difference is one of
+// dyn.
 func noMoreSpecific(t, u *Type) bool {
 	if t.dynamic() || t.Kind == Param {
 		return true
@@ -345,6 +369,8 @@ func noMoreSpecific(t, u *Type) bool {
 // String returns t as upstream prints types: list(int), map(string, dyn), optional_type(int), wrapper(int), type(int).
 func (t *Type) String() string {
 	switch {
+	// A wrapper prints the name that an expression has for what it wraps, everything else the checker's: null, not null_type
+	// (FormatCELType in checker/format.go).
 	case t.Kind == Wrapper:
 		return "wrapper(" + t.Params[0].TypeName() + ")"
 	case t.Kind == Error || t.Kind == Null || t.Kind == Any || len(t.Params) == 0:

@@ -65,6 +65,7 @@ type Env struct {
 
 // table is what all Envs that come from one NewEnv share.
 type table struct {
+	// All of these are written by NewEnv alone, and read by any number of goroutines afterwards.
 	functions map[string]*Function
 	constants map[string]*Ref  // what their names stand for
 	kinds     map[string]*Type // their types
@@ -74,12 +75,16 @@ type table struct {
 }
 
 // NewEnv returns an Env of libraries. It costs about as much as all of their functions are long, and is meant to be made once.
+// Where two libraries declare one function, the order of o.Libraries is the order in which its overloads are
+// tried, and so decides the type of a call with dyn arguments.
 func NewEnv(o Options) *Env {
 	t := &table{
 		functions: map[string]*Function{}, constants: map[string]*Ref{}, kinds: map[string]*Type{}, mixed: map[string]bool{},
 		options: o, syntax: syntax.Options{Optionals: o.Optionals},
 	}
 	for _, l := range o.Libraries {
+		// Macros are looked up by name, receiver and number of arguments when the text is parsed: a library cannot
+		// take one back.
 		t.syntax.Macros = append(t.syntax.Macros, l.Macros...)
 		for _, f := range l.Functions {
 			t.add(f)
@@ -108,6 +113,7 @@ func NewEnv(o Options) *Env {
 
 // add adds a function. Functions of one name are one function: a library may add overloads to another's; what is said of all
 // overloads is taken from the first that says it.
+// The overloads are copied, since a Library may be used by several Envs, each of which appends to its own.
 func (t *table) add(f Function) {
 	known := t.functions[f.Name]
 	if known == nil {
@@ -138,6 +144,7 @@ func (t *table) add(f Function) {
 func (e *Env) With(variables []Variable, types []*Type) *Env {
 	n := &Env{table: e.table, parent: e, variables: variables, first: e.first + len(e.variables), types: types,
 		root: e.root, origin: e.origin}
+	// The first variable that anybody declared is what sizes are looked up in, until Measured says another.
 	if n.root == nil && len(variables) > 0 {
 		n.root = variables[0].Type
 	}
@@ -155,6 +162,8 @@ func (e *Env) Measured(root *Type, origin string) *Env {
 }
 
 // variable returns the variable of a name, its slot, and whether there is one.
+// The walk is from the newest With to the oldest, so that a variable hides one of the same name that was declared
+// before; both have a slot, and a caller of Eval gives values for both.
 func (e *Env) variable(name string) (*Type, int, bool) {
 	for ; e != nil; e = e.parent {
 		for i := len(e.variables) - 1; i >= 0; i-- {
@@ -173,6 +182,8 @@ func (e *Env) message(name string) *Type {
 			if t.Name == name {
 				return t
 			}
+			// An open type has messages below it for every name that a dotted path may spell. They are made here
+			// at each look, and agree with each other because types of messages are compared by name.
 			if t.Open && len(name) > len(t.Name) && name[len(t.Name)] == '.' && strings.HasPrefix(name, t.Name) {
 				return &Type{Kind: Object, Name: name, Open: true, Max: Unbounded}
 			}
@@ -206,12 +217,16 @@ type Checked struct {
 func (c *Checked) Type() *Type { return c.Types[c.AST.Root.ID] }
 
 // Check reads an expression and finds its types. The error is *syntax.Faults and prints as cel-go's issues.
+// All errors of the text are in the one that is returned: those of the parser alone, if it does not read, and
+// otherwise those of the checker, or, if it has none, those of the validators. A panic is no way out of here,
+// however long or deep the text is: the parser bounds its depth, and the checker its types.
 func (e *Env) Check(text string) (*Checked, error) {
 	ast, err := syntax.Parse(text, e.syntax)
 	if err != nil {
 		return nil, err
 	}
 	n := len(ast.Offsets)
+	// IDs are dense, so that notes by ID are slices; each node has an offset, and nothing else has.
 	c := &checker{env: e, ast: ast, types: make([]*Type, n), refs: make([]*Ref, n)}
 	c.faults.Source = ast.Source
 	return c.run()
@@ -219,6 +234,8 @@ func (e *Env) Check(text string) (*Checked, error) {
 
 // typeOfConstant returns the type of a constant. That of the name of a type is type(int), which prints as that, and agrees with all
 // other types of types.
+// It is the difference between type(1), whose type is type(int), and a value that the evaluator holds, of which
+// Type says no more than type.
 func typeOfConstant(v Value) *Type {
 	if t, ok := v.ref.(*Type); ok {
 		return TypeOf(t)

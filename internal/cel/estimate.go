@@ -33,6 +33,8 @@ const (
 func UnknownRange() Range { return Range{Max: math.MaxUint64} }
 
 // Estimate returns the least and the most that an evaluation may cost. It does not change c.
+// It is Cost of checker/cost.go with the estimators of Kubernetes' libraries, and presence tests that are free. It
+// ends for every expression that was checked, in time by its length: nothing is evaluated.
 func (c *Checked) Estimate() Range {
 	e := &estimator{checked: c, nodes: make([]sizes, len(c.Types))}
 	return e.cost(c.AST.Root)
@@ -67,6 +69,8 @@ func (s *itemSizes) union(o *itemSizes) *itemSizes {
 }
 
 // measured is a variable of a comprehension with what is known of its values.
+// A copy of what is known of an expression, taken when the variable is declared: what is noted of the expression
+// later is not seen through the variable.
 type measured struct {
 	name  string
 	path  []string
@@ -90,6 +94,7 @@ func (e *estimator) local(name string) *measured {
 func (e *estimator) cost(x *syntax.Expr) Range {
 	switch x.Kind {
 	case syntax.Ident:
+		// A variable of a comprehension stands for the way to it: x of self.list.all(x, …) is self, list, @items.
 		if v := e.local(x.Name); v != nil {
 			e.nodes[x.ID].path = v.path
 		} else {
@@ -105,6 +110,7 @@ func (e *estimator) cost(x *syntax.Expr) Range {
 	case syntax.Map:
 		return e.mapping(x)
 	case syntax.Struct:
+		// A message has no size, and its fields' sizes are forgotten: whoever selects one of them asks the schema.
 		sum := Exactly(messageCost)
 		for _, entry := range x.Entries {
 			sum = sum.Plus(e.cost(entry.Value))
@@ -142,6 +148,7 @@ func (e *estimator) selection(x *syntax.Expr) Range {
 // list is [a, b]: what its items cost, and what the list does. The items are of any of their sizes.
 func (e *estimator) list(x *syntax.Expr) Range {
 	var sum Range
+	// The least of nothing is the greatest number, so that the first item that is united with it decides.
 	items := Range{Min: math.MaxUint64}
 	if len(x.Args) == 0 {
 		items.Min = 0
@@ -150,6 +157,7 @@ func (e *estimator) list(x *syntax.Expr) Range {
 		sum = sum.Plus(e.cost(item))
 		items = items.Union(e.sizeOrUnknown(item))
 	}
+	// An index is an int: its size is 1, as that of all scalars.
 	e.nodes[x.ID].items = &itemSizes{List, Exactly(1), items}
 	return sum.Plus(Exactly(listCost))
 }
@@ -174,6 +182,7 @@ func (e *estimator) mapping(x *syntax.Expr) Range {
 func (e *estimator) comprehension(x *syntax.Expr) Range {
 	f := x.Fold
 	sum := e.cost(f.Range).Plus(e.cost(f.Init))
+	// Order of what is declared: accumulator first, as it is the one that the result still sees.
 	scope := len(e.locals)
 	// Inside, the accumulator is as large as what it begins with, whatever the steps make of it: a list that map() fills is empty.
 	e.assign(f.Accumulator, f.Init)
@@ -191,6 +200,8 @@ func (e *estimator) comprehension(x *syntax.Expr) Range {
 	e.locals = e.locals[:scope]
 
 	// Behind it, a list or map has as many items as the range, and a scalar the size of the one it began with.
+	// A list of which nothing is known may have 2^64-1 items, and so the loop costs up to that: such a rule is
+	// refused when the definition is made, with the advice to bound the list.
 	count := e.sizeOrUnknown(f.Range)
 	sum = sum.Plus(count.Times(loop))
 	switch f.Init.Kind {
@@ -206,6 +217,7 @@ func (e *estimator) comprehension(x *syntax.Expr) Range {
 }
 
 // bind is cel.bind(name, init, result), which is written as a comprehension over nothing.
+// Unlike a loop it is paid for once, and its result is as large as its result is.
 func (e *estimator) bind(x *syntax.Expr) Range {
 	f := x.Fold
 	sum := e.cost(f.Range).Plus(e.cost(f.Init))
@@ -303,6 +315,8 @@ func (e *estimator) sizeOrUnknown(x *syntax.Expr) Range {
 
 // size returns how long x may be, nil where nothing is known: what is noted, what a literal says, what its path leads to, 1 for what
 // has no length, and what is known of a variable, in this order.
+// (computeSize in checker/cost.go.) What a path says is noted on the node, since the memory of a path may become
+// that of another.
 func (e *estimator) size(x *syntax.Expr) *Range {
 	if size := e.nodes[x.ID].size; size != nil {
 		return size
@@ -325,7 +339,7 @@ func (e *estimator) size(x *syntax.Expr) *Range {
 	return nil
 }
 
-// scalar says whether all values of t are of the same size.
+// scalar says whether all values of t are of the same size. An optional is as scalar as what it may hold.
 func (t *Type) scalar() bool {
 	if t, ok := t.inner(); ok {
 		return t.scalar()
@@ -382,7 +396,8 @@ func (e *estimator) declared(path []string) *Range {
 			return nil
 		}
 	}
-	// Only lists and maps may be without a bound; what has no length has none, and no size.
+	// Only lists and maps may be without a bound; what has no length has none, and no size. As Kubernetes' estimator has it
+	// (k8s.io/apiextensions-apiserver, schema/cel/compilation.go, sizeEstimator): there the bound of what has no length is 0.
 	if t.Max == Unbounded && t.Kind != List && t.Kind != Map {
 		return &Range{}
 	}

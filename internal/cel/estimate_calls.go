@@ -11,6 +11,8 @@ import (
 // several overloads are left, the call costs at least what the cheapest and at most what the dearest of them does.
 
 // call returns what a call costs with its arguments: what any of its overloads may cost.
+// (costCall in checker/cost.go.) What it notes of the result, whoever is around the call may ask for: its size,
+// the sizes of its items, and for an index its path.
 func (e *estimator) call(x *syntax.Expr) Range {
 	if x.Name == "dyn" {
 		// It changes what the checker thinks, and nothing else.
@@ -35,6 +37,7 @@ func (e *estimator) call(x *syntax.Expr) Range {
 		c.nodes[0] = e.node(x.Operand)
 	}
 	// Of several overloads the cost is anything that one of them may cost, and so is the size of the result.
+	// As with lists, the first of the union is what decides.
 	sum := Range{Min: math.MaxUint64}
 	var size *Range
 	for _, o := range e.checked.Refs[x.ID].Overloads {
@@ -81,6 +84,8 @@ type estimatedCall struct {
 // their own; those of the standard library are here, since some need more than sizes.
 func (c *estimatedCall) overload(o *Overload) (Range, *Range) {
 	// The overload's own word goes before that of its function.
+	// Where neither has one, the standard library's rules below are asked, and where those do not know the ID
+	// either, it is 1.
 	estimate := o.Estimate
 	if f := c.env().functions[c.expr.Name]; estimate == nil && f != nil {
 		estimate = f.Estimate
@@ -119,6 +124,7 @@ func (c *estimatedCall) overload(o *Overload) (Range, *Range) {
 func (c *estimatedCall) env() *Env { return c.checked.env }
 
 // concatenated returns the size of a sum of two lists or texts, and notes those of its items.
+// Where one of the two is of unknown items, the sum is too, although the other could be told.
 func (c *estimatedCall) concatenated() Range {
 	c.setItems(c.expr, c.items(c.expr.Args[0]).union(c.items(c.expr.Args[1])))
 	return c.nodes[0].Size().Plus(c.nodes[1].Size())
@@ -140,6 +146,8 @@ func (c *estimatedCall) equal() Range {
 }
 
 // compared returns what it costs to compare two values: as much as the shorter one is long, and 1 for scalars.
+// (The case of comparisons in functionCost.) The least is 1 unless one is surely empty: the evaluator may find
+// both empty and cost 0, which upstream does not mind.
 func compared(nodes []Node) Range {
 	size := Range{Max: min(nodes[0].Size().Max, nodes[1].Size().Max)}
 	if size.Max > 0 {
@@ -149,6 +157,8 @@ func compared(nodes []Node) Range {
 }
 
 // traversed returns what a call costs that goes through texts or lists, and the size of its result; 1 for any other.
+// They are upstream's figures (functionCost in checker/cost.go), and the counterparts of what the rows of
+// standard.go cost at run time: a size there is what was there, here what could be.
 func traversed(id string, nodes []Node) (Range, *Range) {
 	switch id {
 	case "string_format":

@@ -1,6 +1,7 @@
 package cel_test
 
 import (
+	"slices"
 	"testing"
 
 	"apichain/internal/cel"
@@ -8,7 +9,8 @@ import (
 )
 
 // The table below is for readers: what is worth knowing of the language, a topic at a time, with the value of each line and what it
-// costs. testdata/values.txt has ten times as many lines, for which upstream wrote the answers.
+// costs. The files lessons_*_test.go go through the same topics line by line; testdata/values.txt has more lines, for which upstream
+// wrote the answers, but no order.
 
 // lesson is a topic: each line is an expression and its answer.
 type lesson struct {
@@ -121,10 +123,16 @@ var lessons = []lesson{
 	}},
 }
 
+// allLessons are these, and those of the files lessons_*_test.go.
+func allLessons() []lesson {
+	return slices.Concat(lessons, operatorLessons, conversionLessons, timeLessons, containerLessons, macroLessons, optionalLessons,
+		priceLessons)
+}
+
 // TestLanguage evaluates the lessons, each twice: an answer is the same whenever it is asked for.
 func TestLanguage(t *testing.T) {
 	env := everything()
-	for _, l := range lessons {
+	for _, l := range allLessons() {
 		t.Run(l.topic, func(t *testing.T) {
 			for _, line := range l.lines {
 				for range 2 {
@@ -139,11 +147,12 @@ func TestLanguage(t *testing.T) {
 }
 
 // TestEstimatesHold evaluates the lessons once more, with what an estimate says: no value costs more than that, nor less, unless an
-// error ends it.
+// error ends it. The lessons on places of a schema are left out: by the estimate what has neither a length nor a bound there is compared
+// for nothing, and a step from an optional is for nothing, too. Upstream is as wrong.
 func TestEstimatesHold(t *testing.T) {
 	env := everything()
 	vars := []cel.Value{cel.Of(selfTree(), selfType())}
-	for _, l := range lessons {
+	for _, l := range slices.Concat(lessons, operatorLessons, conversionLessons, macroLessons) {
 		for _, line := range l.lines {
 			checked, err := env.Check(line[0])
 			if err != nil {

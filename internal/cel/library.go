@@ -8,6 +8,9 @@ import (
 )
 
 // Library is a set of functions, macros and constants that an Env may have.
+// A Library is data: it is made once, and nobody changes it after it was given to an Env, so that Envs and
+// goroutines may share it. What cel-go calls a Library with its CompileOptions and ProgramOptions is here one
+// value.
 type Library struct {
 	Name      string
 	Functions []Function
@@ -26,6 +29,8 @@ type Library struct {
 }
 
 // Function is one or more overloads under a name. Operators have the names that upstream gives them: _+_, _in_ is @in.
+// Which implementation a call uses is decided by what is set, in this order: the planner's own for lazy operators,
+// Regex for a pattern that is a literal, Unary or Binary of the function, those of the overload.
 type Function struct {
 	Name      string
 	Overloads []Overload
@@ -118,6 +123,8 @@ func SaturatingProduct(a, b uint64) uint64 {
 }
 
 // scale returns n times factor, rounded up, or math.MaxUint64 where that does not fit.
+// It goes through a double, as upstream does (multiplyByCostFactor in checker/cost.go): sizes above 2^53 lose
+// their last digits there, and what is refused as too expensive depends on it.
 func scale(n uint64, factor float64) uint64 {
 	x := math.Ceil(float64(n) * factor)
 	if x >= float64(math.MaxUint64) {

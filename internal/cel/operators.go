@@ -13,6 +13,10 @@ import (
 // dyn through. What an operator's first argument must be decides between two errors, as in upstream: where the type has no such
 // operator at all, the error names it, unless the type is one that has methods.
 
+// Overflow is found after the fact, from the signs or by dividing again, as hardware wraps: the results are those of
+// common/types/overflow.go, where the least int divided by -1 is an error, and negated too. Doubles overflow to infinity,
+// which is no error.
+
 // operand returns an operator that wants its first argument to be of some kinds.
 func operand(name string, f func(a, b Value) Value, kinds ...Kind) func(a, b Value) Value {
 	return func(a, b Value) Value {
@@ -35,6 +39,7 @@ func notAnOperand(name string, a Value) Value {
 // add is +.
 func add(a, b Value) Value {
 	switch {
+	// The two that mix types, in either order, come first; everything else wants both of one.
 	case a.kind == Duration && b.kind == Timestamp:
 		return addTime(b.Time(), a.Duration())
 	case a.kind == Timestamp && b.kind == Duration:
@@ -44,12 +49,14 @@ func add(a, b Value) Value {
 	}
 	switch a.kind {
 	case Int, Duration:
+		// A sum that went the wrong way has wrapped: it has to be greater than a if b is positive, and only then.
 		sum := a.Int() + b.Int()
 		if (sum > a.Int()) != (b.Int() > 0) && b.Int() != 0 {
 			return Fail(errInt)
 		}
 		return Value{kind: a.kind, num: uint64(sum)}
 	case Uint:
+		// Unsigned overflow has a carry; nothing needs to be compared.
 		sum, carry := bits.Add64(a.num, b.num, 0)
 		if carry != 0 {
 			return Fail(errUint)
@@ -60,6 +67,7 @@ func add(a, b Value) Value {
 	case String:
 		return StringOf(a.Str() + b.Str())
 	case Bytes:
+		// A copy, unlike that of lists, and paid for by its length.
 		return BytesOf(slices.Concat(a.Bytes(), b.Bytes()))
 	case List:
 		return concat(a, b)
@@ -74,6 +82,7 @@ func Add(a, b Value) Value { return add(a, b) }
 func subtract(a, b Value) Value {
 	switch {
 	case a.kind == Timestamp && b.kind == Duration:
+		// It has no negation, by which it could be added.
 		if b.Int() == math.MinInt64 {
 			return Fail(errInt)
 		}
@@ -85,6 +94,7 @@ func subtract(a, b Value) Value {
 	}
 	switch a.kind {
 	case Int, Duration:
+		// As with the sum: it is less than a if b is positive, and only then.
 		rest := a.Int() - b.Int()
 		if (rest < a.Int()) != (b.Int() > 0) && b.Int() != 0 {
 			return Fail(errInt)
@@ -112,12 +122,14 @@ func multiply(a, b Value) Value {
 		if x == 0 || y == 0 {
 			return IntOf(0)
 		}
+		// Dividing tells whether the product fits, but for the one quotient that does not fit itself.
 		product := x * y
 		if product/y != x || x == -1 && y == math.MinInt64 || y == -1 && x == math.MinInt64 {
 			return Fail(errInt)
 		}
 		return IntOf(product)
 	case Uint:
+		// What has a high half does not fit.
 		high, low := bits.Mul64(a.num, b.num)
 		if high != 0 {
 			return Fail(errUint)
@@ -141,6 +153,7 @@ func divide(a, b Value) Value {
 		return Fail(errDivide)
 	case a.kind == Uint:
 		return UintOf(a.num / b.num)
+	// The quotient would be one more than the greatest int.
 	case a.Int() == math.MinInt64 && b.Int() == -1:
 		return Fail(errInt)
 	}
@@ -156,6 +169,7 @@ func modulo(a, b Value) Value {
 		return Fail(errModulus)
 	case a.kind == Uint:
 		return UintOf(a.num % b.num)
+	// The remainder would be 0, but upstream refuses it as the quotient.
 	case a.Int() == math.MinInt64 && b.Int() == -1:
 		return Fail(errInt)
 	}
@@ -163,6 +177,7 @@ func modulo(a, b Value) Value {
 }
 
 // negate is - of one.
+// Durations have it though no overload says so: only a dyn comes here with one.
 func negate(a Value) Value {
 	switch a.kind {
 	case Int, Duration:
@@ -189,6 +204,7 @@ func not(a Value) Value {
 // ordered returns a comparison by what Compare returns.
 func ordered(holds func(c int) bool) func(a, b Value) Value {
 	return func(a, b Value) Value {
+		// The error is that there is no order: a NaN, or values of two types that are not both numbers.
 		c, err := Compare(a, b)
 		if err != nil {
 			return Fail(err)
@@ -207,8 +223,10 @@ func length(a Value) Value {
 }
 
 // contained is in.
+// Of a map it is a look for the key; a list is gone through, and an item that cannot be compared is not the key.
 func contained(key, container Value, steps *int64) Value {
 	switch container.kind {
+	// A text is in no text: that is contains.
 	case List:
 		return listHas(container, key, steps)
 	case Map:
@@ -223,8 +241,10 @@ func contained(key, container Value, steps *int64) Value {
 
 // listHas reports whether an item of a list is the same as key. Items of a schema's list are asked, and an error of theirs is the
 // result if no item is the same; of other lists the key is asked, and does not care.
+// A sum of lists asks its parts, the first one first, as concatList of upstream does.
 func listHas(list, key Value, steps *int64) Value {
 	if r, ok := list.ref.(*rope); ok && !r.plain {
+		// The parts may be of different sorts, one of a schema and one not, each with its own rule for errors.
 		head := listHas(r.head, key, steps)
 		if head == True {
 			return True
@@ -249,6 +269,7 @@ func listHas(list, key Value, steps *int64) Value {
 		if e.kind == Error && failed.ref == nil && (list.typed() || e.ref == ErrBudget) {
 			failed = e
 		}
+		// same has taken them; what it returned then is not to be trusted.
 		if *steps < 0 {
 			return Fail(ErrBudget)
 		}
@@ -275,6 +296,8 @@ func ofStrings(f func(s, t string) bool) func(a, b Value) Value {
 }
 
 // matches tests a string with an expression that is not known before.
+// (String.Match in common/types/string.go.) A pattern that is a literal does not come here: it was compiled with
+// the program.
 func matches(a, b Value) Value {
 	if b.kind != String {
 		return NoSuchOverload(b)
@@ -296,6 +319,8 @@ func matchesRegex(re *regexp.Regexp, args []Value) Value {
 
 // addTime adds a duration to a timestamp.
 func addTime(t time.Time, d time.Duration) Value {
+	// A duration is less than three hundred years, so that Add does not wrap; what it leaves is the range of
+	// timestamps.
 	sum := t.Add(d)
 	if s := sum.Unix(); s < minUnix || s > maxUnix {
 		return Fail(errTimestamp)
@@ -305,6 +330,7 @@ func addTime(t time.Time, d time.Duration) Value {
 
 // between returns how long it is from a to b.
 func between(a, b time.Time) Value {
+	// Apart, since nanoseconds since 1970 have no room for all instants.
 	seconds, nanos := b.Unix()-a.Unix(), int64(b.Nanosecond()-a.Nanosecond())
 	// Seconds of timestamps have room to be subtracted; nanoseconds do not.
 	d := multiply(IntOf(seconds), IntOf(int64(time.Second)))

@@ -20,7 +20,14 @@ import (
 // many more than any honest expression takes; calls that go through long strings and lists use them up. Out of steps is out of
 // budget.
 
+// A word on where time goes, since this is the only part of CEL that runs for each request. A rule is a handful of closures; a
+// frame comes from a pool; a Value is passed in registers or on the stack. What costs is a look into a map of a tree, and that
+// is done once for each step of a path. The forms that most rules have, fields of a schema compared with ints and short
+// strings, have closures of their own (fields, ints, equality), which do what the general ones do and count the same: a test
+// compares their answers with upstream's, which has no such forms.
+
 // Limit bounds an evaluation.
+// The zero Limit allows nothing: any expression that costs something is out of budget.
 type Limit struct {
 	// Cost is what an evaluation may cost. Kubernetes has 1,000,000 for one expression. One that costs more is ErrBudget.
 	Cost uint64
@@ -38,7 +45,8 @@ const stepsPerCost = 20
 // firstSteps are for the house: an expression with a small limit may still look at an object of the largest size a few times.
 const firstSteps = 2_000_000
 
-// Program is an expression that can be evaluated. It is immutable and may be used concurrently.
+// Program is an expression that can be evaluated. It is immutable and may be used concurrently. It is what cel-go's Program is
+// with OptOptimize, OptTrackCost and a CostLimit: there is no way to evaluate here that does not count.
 type Program struct {
 	run       runner
 	variables int
@@ -50,6 +58,8 @@ type Program struct {
 type runner func(f *frame) Value
 
 // frame is the state of one evaluation.
+// It is used by one goroutine at a time. Between two evaluations it is in the pool, and points at nothing that a
+// request has brought.
 type frame struct {
 	vars   []Value
 	locals []Value // of comprehensions, by the slots that the planner gave them
@@ -58,6 +68,7 @@ type frame struct {
 	steps  int64
 	done   <-chan struct{}
 	rounds uint // of comprehensions, to look at done at times
+	// halted is set once and for all: whoever loops looks at it, and whoever would absorb an error passes it on.
 	halted error
 	spent  uint64         // the cost when it was halted
 	args   [2]Value       // of a call whose cost is asked
@@ -74,6 +85,8 @@ func (c *Checked) Program() (*Program, error) {
 		return nil, p.err
 	}
 	program := &Program{run: p.observed(root), locals: p.slots}
+	// Evaluations are given a value for each variable of the Env, used or not, so that one slice serves all
+	// programs of an Env.
 	for e := c.env; e != nil; e = e.parent {
 		program.variables = max(program.variables, e.first+len(e.variables))
 	}
@@ -89,6 +102,7 @@ func (p *Program) Eval(vars []Value, l Limit) (Value, uint64) {
 	}
 	f := p.frames.Get().(*frame)
 	f.vars, f.cost, f.limit, f.done, f.rounds, f.halted = vars, 0, l.Cost, l.Done, 0, nil
+	// Without a limit there are no steps to run out of; with one, the product must not overflow.
 	f.steps = math.MaxInt64
 	if l.Cost < math.MaxInt64/stepsPerCost-firstSteps {
 		f.steps = int64(l.Cost)*stepsPerCost + firstSteps
@@ -100,6 +114,7 @@ func (p *Program) Eval(vars []Value, l Limit) (Value, uint64) {
 	}
 	// What the frame points at is not kept alive by the pool.
 	f.vars, f.done, f.sorted, f.keys = nil, nil, nil, nil
+	// Most evaluations never set args, and to clear ten words takes time that they would notice.
 	if f.args[0].kind != Error {
 		f.args = [2]Value{}
 	}
@@ -111,7 +126,8 @@ func (p *Program) Eval(vars []Value, l Limit) (Value, uint64) {
 	return v, cost
 }
 
-// spend adds to the cost and returns v, or the end of the evaluation.
+// spend adds to the cost and returns v, or the end of the evaluation. The cost may end up above the limit, by that of the last
+// call.
 func (f *frame) spend(n uint64, v Value) Value {
 	f.cost += n
 	if f.cost > f.limit {
@@ -131,6 +147,7 @@ func (f *frame) halt(err error) Value {
 }
 
 // interrupted reports whether the evaluation is to end. It counts the rounds of comprehensions.
+// A hundred rounds is InterruptCheckFrequency of Kubernetes' programs.
 func (f *frame) interrupted() bool {
 	if f.steps < 0 {
 		f.halt(ErrBudget)
@@ -177,6 +194,8 @@ type planned struct {
 }
 
 // plan returns the plan of e.
+// Each node is planned once, in the order in which upstream plans (interpreter/planner.go), so that of several
+// errors the same is the first.
 func (p *planner) plan(e *syntax.Expr) planned {
 	if p.err != nil {
 		return constantNode(Value{})
@@ -236,6 +255,7 @@ func (p *planner) planList(e *syntax.Expr) planned {
 	for _, i := range e.Optional {
 		optional[i] = true
 	}
+	// An item that is an error is the list's value: a list holds none. The rest is not evaluated, nor paid for.
 	build := func(f *frame) Value {
 		list := make([]Value, 0, len(items))
 		for i, item := range items {
@@ -256,6 +276,8 @@ func (p *planner) planList(e *syntax.Expr) planned {
 		}
 		return ListValue(list)
 	}
+	// What is made with the program is shared by all its evaluations, which is possible since values never change
+	// (decOptimize in interpreter/decorators.go).
 	if constant {
 		return constantNode(build(nil))
 	}
@@ -266,7 +288,7 @@ func (p *planner) planList(e *syntax.Expr) planned {
 	return n
 }
 
-// planMap plans {a: b, ?c: d}, as planList.
+// planMap plans {a: b, ?c: d}, as planList. Of a key that is there twice the last value counts.
 func (p *planner) planMap(e *syntax.Expr) planned {
 	keys, values, constant := make([]runner, len(e.Entries)), make([]runner, len(e.Entries)), true
 	for i, entry := range e.Entries {
@@ -306,6 +328,7 @@ func (p *planner) planMap(e *syntax.Expr) planned {
 }
 
 // planStruct plans Name{field: a, ?field: b}.
+// A field that is set to null counts as set.
 func (p *planner) planStruct(e *syntax.Expr) planned {
 	values := make([]runner, len(e.Entries))
 	for i, entry := range e.Entries {

@@ -14,7 +14,16 @@ import (
 // call of one or two are evaluated, whatever they are, and the call is paid for even if they are errors; of a call that is chosen
 // at run time, or has more arguments, the first error ends it, and it is not paid for. That is upstream's count.
 
+// Who pays, and when, is half of what this file is about, for upstream's tracker counts a call after it was made,
+// by its arguments and its result (costCall in runtimecost.go). Here too the cost of a call is added when its
+// result is there, and that of its arguments was added before. The steps, which upstream does not have, are taken
+// before the call: they are what keeps it from being made.
+//
+// All closures below pass an error on as it is, the first of them by the order of the arguments; and what may make something
+// long asks first whether the frame is halted.
+
 // planCall plans a call.
+// Receiver and arguments are planned first, and in this order, whatever the call turns out to be.
 func (p *planner) planCall(e *syntax.Expr) planned {
 	nodes := make([]planned, 0, len(e.Args)+1)
 	if e.Operand != nil {
@@ -30,16 +39,19 @@ func (p *planner) planCall(e *syntax.Expr) planned {
 	case "_&&_", "_||_":
 		return planned{run: p.logical(nodes, e.Name == "_||_")}
 	case "_?_:_":
+		// A ternary is an attribute, so that a select of its result is a step of both of its branches.
 		a := &attribute{choose: p.observed(nodes[0]), yes: p.attributeOf(nodes[1]), no: p.attributeOf(nodes[2])}
 		return planned{attribute: a}
 	case "_==_", "_!=_":
 		return planned{run: p.equality(nodes, e.Name == "_!=_")}
+	// An index is a step of an attribute, and no call: it costs what a step costs.
 	case "_[_]":
 		return p.planIndex(e, nodes[0], nodes[1], false)
 	case "_?._", "_[?_]":
 		return p.planIndex(e, nodes[0], nodes[1], true)
 	}
 	if ref := p.checked.Refs[e.ID]; ref != nil && len(ref.Overloads) > 0 {
+		// By the overload and not by the name: or and orValue may be functions of somebody else, too.
 		switch ref.Overloads[0].ID {
 		case "optional_or_optional", "optional_orValue_value":
 			return planned{run: p.otherwise(nodes, e.Name == "orValue")}
@@ -49,6 +61,7 @@ func (p *planner) planCall(e *syntax.Expr) planned {
 }
 
 // otherwise plans a.or(b) and a.orValue(b), which cost nothing, and do not evaluate b if a has a value.
+// They are no functions for upstream's planner but nodes of their own, which is why its tracker counts nothing.
 func (p *planner) otherwise(nodes []planned, value bool) runner {
 	first, second := p.observed(nodes[0]), p.observed(nodes[1])
 	return func(f *frame) Value {
@@ -68,6 +81,7 @@ func (p *planner) otherwise(nodes []planned, value bool) runner {
 }
 
 // callee is the function that a call calls.
+// It is made with the program, and read by its evaluations.
 type callee struct {
 	*Function
 	name     string
@@ -82,12 +96,15 @@ type callee struct {
 
 // planFunction plans a call of a function of a library.
 func (p *planner) planFunction(e *syntax.Expr, nodes []planned) planned {
+	// The checker has found the function; it may have no implementation, if it was declared for checks alone.
 	name := strings.TrimPrefix(e.Name, ".")
 	c := callee{Function: p.functions[name], name: name}
 	if c.Function == nil {
 		return p.fail(errors.New("no such overload: " + name))
 	}
 	c.cost = c.Function.Cost
+	// With one overload its own cost counts. With several it is the function's, whichever is chosen: upstream's
+	// tracker looks costs up by the overload that the planner knew.
 	if ref := p.checked.Refs[e.ID]; ref != nil && len(ref.Overloads) == 1 {
 		c.overload = ref.Overloads[0]
 		if c.overload.Cost != nil {
@@ -96,6 +113,7 @@ func (p *planner) planFunction(e *syntax.Expr, nodes []planned) planned {
 	}
 	c.pace()
 	c.merges = name == "_+_"
+	// in has a form of its own, since it may take long and find out only while it looks.
 	if name == "@in" && len(nodes) == 2 {
 		return p.planIn(c, nodes)
 	}
@@ -104,6 +122,8 @@ func (p *planner) planFunction(e *syntax.Expr, nodes []planned) planned {
 		args[i] = p.observed(n)
 	}
 	if c.Regex != nil && len(nodes) > 1 && nodes[1].constant != nil && nodes[1].constant.kind == String {
+		// A pattern that does not compile is an error of the program, before anything is evaluated (decRegexOptimizer in
+		// interpreter/decorators.go).
 		re, err := regexp.Compile(nodes[1].constant.Str())
 		if err != nil {
 			return p.fail(err)
@@ -112,9 +132,12 @@ func (p *planner) planFunction(e *syntax.Expr, nodes []planned) planned {
 		return planned{run: c.many(args, func(values []Value) Value { return c.Regex(re, values) })}
 	}
 	run := c.run(args)
+	// What map and filter do in each round, n times for a list of n: see program_folds.go.
 	if more := c.gathering(nodes, run); more != nil {
 		return planned{run: more}
 	}
+	// int('1') is 1 in the program, costs nothing, and int('x') makes no program. Only functions named like types
+	// are folded: 1 + 1 is added at each evaluation, and paid for.
 	if len(nodes) == 1 && nodes[0].constant != nil && conversion(name) {
 		v := run(&frame{limit: NoLimit, steps: firstSteps})
 		if v.kind == Error {
@@ -134,7 +157,8 @@ func conversion(name string) bool {
 	return false
 }
 
-// run returns the closure of a call.
+// run returns the closure of a call. What is set for all overloads goes before what one of them has; in all forms the receiver
+// is the first argument.
 func (c *callee) run(args []runner) runner {
 	o := c.overload
 	switch {
@@ -146,6 +170,7 @@ func (c *callee) run(args []runner) runner {
 		}
 		return c.two(args[0], args[1], c.Binary)
 	case o != nil && o.Unary != nil && len(args) == 1:
+		// The checker may have taken a dyn for this type: the overload itself need not ask again.
 		want, unary := o.Args[0], o.Unary
 		return c.one(args[0], func(v Value) Value {
 			if !v.isA(want) {
@@ -153,6 +178,7 @@ func (c *callee) run(args []runner) runner {
 			}
 			return unary(v)
 		})
+	// As above, for two.
 	case o != nil && o.Binary != nil && len(args) == 2:
 		wantA, wantB, binary := o.Args[0], o.Args[1], o.Binary
 		return c.two(args[0], args[1], func(a, b Value) Value {
@@ -166,6 +192,8 @@ func (c *callee) run(args []runner) runner {
 }
 
 // choose calls the first overload whose arguments these are; of one that is known, that one.
+// The first that takes the arguments, in the order of their declarations: as the dispatcher of upstream, it does
+// not look for the best.
 func (c *callee) choose(args []Value) Value {
 	if o := c.overload; o != nil {
 		if !o.takes(args) {
@@ -196,6 +224,7 @@ func (o *Overload) call(args []Value) Value {
 
 // takes reports whether args are of the types of an overload.
 func (o *Overload) takes(args []Value) bool {
+	// A function may have overloads of several numbers of arguments, as substring has.
 	if len(args) != len(o.Args) {
 		return false
 	}
@@ -218,6 +247,8 @@ func (v Value) isA(t *Type) bool {
 		if v.kind != Map {
 			return false
 		}
+		// The first entry is enough, for maps as for lists: upstream's matching at run time does not go through
+		// them either.
 		fits := true
 		v.Entries(func(key, value Value) bool {
 			fits = key.isA(t.Params[0]) && value.isA(t.Params[1])
@@ -231,6 +262,7 @@ func (v Value) isA(t *Type) bool {
 }
 
 // mismatch returns the error of arguments that no overload takes.
+// An error among the arguments is the result instead.
 func (c *callee) mismatch(args ...Value) Value {
 	names := make([]string, len(args))
 	for i, v := range args {
@@ -248,9 +280,11 @@ func (c *callee) mismatch(args ...Value) Value {
 func (c *callee) one(arg runner, call func(Value) Value) runner {
 	return func(f *frame) Value {
 		v := arg(f)
+		// Errors pass by every function but this one, which exists for them: all() goes on after one.
 		if v.kind == Error && c.name != "@not_strictly_false" {
 			return c.pay(f, v, v, Value{}, 1)
 		}
+		// What is shorter than a string, by its kind, has no length to look at.
 		if f.halted != nil || v.kind >= String && !c.look(f, v) {
 			return f.halt(ErrBudget)
 		}
@@ -263,6 +297,8 @@ func (c *callee) one(arg runner, call func(Value) Value) runner {
 //go:noinline
 func (c *callee) two(left, right runner, call func(a, b Value) Value) runner {
 	return func(f *frame) Value {
+		// Both are evaluated before either is judged, so that what the second costs is paid even where the first
+		// is an error.
 		a, b := left(f), right(f)
 		if a.kind == Error {
 			return c.pay(f, a, a, b, 2)
@@ -270,6 +306,7 @@ func (c *callee) two(left, right runner, call func(a, b Value) Value) runner {
 		if b.kind == Error {
 			return c.pay(f, b, a, b, 2)
 		}
+		// Of overloads that ask the machine for something, as a time zone.
 		f.steps -= c.extra
 		if f.halted != nil || f.steps < 0 || a.kind >= String && !c.look(f, a) || b.kind >= String && !c.look(f, b) || !c.search(f, a, b) {
 			return f.halt(ErrBudget)
@@ -280,6 +317,8 @@ func (c *callee) two(left, right runner, call func(a, b Value) Value) runner {
 				return f.halt(ErrBudget)
 			}
 		}
+		// The cost of arguments that are long is asked before the call, so that a call that no budget allows is
+		// not made.
 		if c.cost != nil {
 			f.args = [2]Value{a, b}
 			if !c.affordable(f, f.args[:]) {
@@ -292,6 +331,7 @@ func (c *callee) two(left, right runner, call func(a, b Value) Value) runner {
 
 // pay adds what a call of one or two arguments has cost, and returns its result.
 func (c *callee) pay(f *frame, result, a, b Value, n int) Value {
+	// A call of which nobody says what it costs costs 1, an operator on scalars above all.
 	cost := uint64(1)
 	if c.cost != nil {
 		f.args = [2]Value{a, b}
@@ -308,11 +348,14 @@ func (c *callee) pay(f *frame, result, a, b Value, n int) Value {
 //go:noinline
 func (c *callee) many(args []runner, call func([]Value) Value) runner {
 	return func(f *frame) Value {
+		// A slice for each call, as the function may keep it.
 		values := make([]Value, len(args))
 		for i, arg := range args {
 			v := arg(f)
 			values[i] = v
 			if v.kind == Error {
+				// An error before the last argument ends the call, and is not paid for; one that is the last is:
+				// so upstream counts.
 				if i < len(args)-1 {
 					return v
 				}
@@ -333,7 +376,7 @@ func (c *callee) many(args []runner, call func([]Value) Value) runner {
 	}
 }
 
-// costOf returns what a call has cost.
+// costOf returns what a call has cost. args may hold an error, as the last one; result is one then.
 func (c *callee) costOf(args []Value, result Value) uint64 {
 	if c.cost == nil {
 		return 1
@@ -342,6 +385,7 @@ func (c *callee) costOf(args []Value, result Value) uint64 {
 }
 
 // ints returns the closure of an operator on two ints, which needs no look at what it may be otherwise; nil for other calls.
+// left is still evaluated before right, and errors are judged in the same order as in two.
 func (c *callee) ints(left, right runner) runner {
 	if c.overload == nil || !strings.HasSuffix(c.overload.ID, "_int64") {
 		return nil
@@ -363,6 +407,8 @@ func (c *callee) ints(left, right runner) runner {
 	default:
 		return nil
 	}
+	// The checker says that both are ints; a value of a schema that does not fit is an error instead, and what was
+	// dyn may be anything.
 	binary := c.Binary
 	return func(f *frame) Value {
 		a, b := left(f), right(f)
@@ -398,6 +444,7 @@ func (c *callee) sum(left, right runner) runner {
 			return f.spend(1, a)
 		case b.kind == Error:
 			return f.spend(1, b)
+		// An accumulator may be what is added: halted, it must not grow.
 		case f.halted != nil:
 			return f.halt(ErrBudget)
 		case a.kind == Int:
@@ -416,12 +463,14 @@ func (p *planner) membership(c callee, nodes []planned) (planned, bool) {
 	if list.Len() == 0 {
 		return constantNode(False), true
 	}
+	// The set has each number in all the types in which it is the same number, so that one look finds it.
 	set, texts := map[scalar]bool{}, make([]string, 0, list.Len())
 	for i, n := 0, list.Len(); i < n; i++ {
 		item := list.At(i)
 		switch item.kind {
 		case String:
 			texts = append(texts, item.Str())
+		// What upstream's set takes; a list with anything else is gone through at each look.
 		case Bool, Double, Int, Uint:
 		default:
 			return planned{}, false
@@ -433,6 +482,7 @@ func (p *planner) membership(c callee, nodes []planned) (planned, bool) {
 		}
 	}
 	arg := p.observed(nodes[0])
+	// Few texts are compared one by one: that is faster than to hash.
 	if len(texts) == list.Len() && len(texts) <= fewKeys {
 		return planned{run: func(f *frame) Value {
 			v := arg(f)

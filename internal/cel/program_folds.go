@@ -16,6 +16,8 @@ import (
 const pending Kind = 255
 
 // fold is a planned comprehension.
+// (evalFold in interpreter/interpretable.go.) It holds no state of an evaluation: that is in the frame, by the
+// slots.
 type fold struct {
 	over, init, condition, step, result runner
 	first                               *Value // what the accumulator begins with, if that is constant
@@ -45,6 +47,8 @@ func (p *planner) planFold(e *syntax.Expr) planned {
 	over := p.plan(x.Range)
 	f.over, f.both = p.observed(over), x.Var2 != ""
 
+	// The scope is what the checker had: the accumulator around the variables of a round, the variables hidden
+	// from the result.
 	outside := len(p.scope)
 	f.accumulator = p.bind(x.Accumulator, f.init, init.constant != nil)
 	f.var1 = p.bind(x.Var, nil, true)
@@ -54,6 +58,7 @@ func (p *planner) planFold(e *syntax.Expr) planned {
 	f.condition = p.observed(p.plan(x.Condition))
 	f.gathers = x.Accumulator == syntax.Accumulator
 	f.ends, f.end, f.asking = whenEnded(x)
+	// An accumulator that is not evaluated yet has no value that could end it.
 	if init.constant == nil && f.ends == atOnce {
 		f.ends = whenAsked
 	}
@@ -75,6 +80,9 @@ func (p *planner) planFold(e *syntax.Expr) planned {
 }
 
 // whenEnded tells by the forms of the macros when a comprehension ends.
+// It recognizes what the macros write (parser/macro.go): true; @not_strictly_false(accumulator) of all, and that
+// of !accumulator of exists. asking is what the condition would have cost: a name and one or two calls. Any other
+// condition is run.
 func whenEnded(x *syntax.Comprehension) (ends ending, end, asking uint64) {
 	accumulator := func(e *syntax.Expr) bool { return e.Kind == syntax.Ident && e.Name == x.Accumulator }
 	switch c := x.Condition; {
@@ -98,6 +106,7 @@ func (p *planner) bind(name string, begin runner, begun bool) int {
 	l := bound{name: name, slot: slot}
 	if !begun {
 		// It may be evaluated within comprehensions that are further in, whose slots its own comprehensions would take.
+		// What is inside is put back afterwards, as if nothing had been evaluated.
 		l.begin = func(f *frame) Value {
 			inner := slices.Clone(f.locals[slot:])
 			v := begin(f)
@@ -122,10 +131,12 @@ func (x *fold) run(f *frame) Value {
 		}
 		return Failf("got '%s', expected iterable type", goType(over))
 	}
+	// Range before accumulator: it is what upstream evaluates first, and an error in it is the result.
 	f.locals[x.accumulator] = x.begin()
 	if over.kind == List {
 		x.list(f, over)
 	} else {
+		// With one variable a map is gone through by its keys.
 		each := func(key, value Value) bool {
 			f.locals[x.var1] = key
 			if x.both {
@@ -147,6 +158,7 @@ func (x *fold) run(f *frame) Value {
 
 // list goes through a list.
 func (x *fold) list(f *frame, over Value) {
+	// The most frequent of ranges: a list of a tree, whose items are read one by one, and not kept.
 	if tree, ok := over.ref.([]any); ok && !x.both {
 		t := over.typ.item()
 		for _, item := range tree {
@@ -165,6 +177,7 @@ func (x *fold) list(f *frame, over Value) {
 		} else {
 			f.locals[x.var1], f.locals[x.var2] = IntOf(int64(i)), item
 		}
+		// The steps for decoding it are taken afterwards.
 		if item.kind == Bytes {
 			f.hash(item) // those of a tree were decoded
 		}
@@ -177,6 +190,7 @@ func (x *fold) list(f *frame, over Value) {
 // largeMap goes through a map whose keys take long to sort. Those of the last one are kept, since a comprehension within another
 // often has the same map again.
 func (f *frame) largeMap(over Value, tree map[string]any, each func(key, value Value) bool) {
+	// The same map by its address: a tree does not change while an evaluation looks at it.
 	if p := reflect.ValueOf(tree).Pointer(); f.sorted == nil || p != reflect.ValueOf(f.sorted).Pointer() {
 		if f.steps -= int64(4 * len(tree)); f.steps < 0 {
 			f.halt(ErrBudget)
@@ -207,6 +221,7 @@ func (x *fold) round(f *frame) bool {
 		}
 		switch v := &f.locals[x.accumulator]; {
 		case v.kind != Bool:
+		// The bool that ends it: false for all, true for exists.
 		case v.num == x.end:
 			return false
 		default:
@@ -215,6 +230,8 @@ func (x *fold) round(f *frame) bool {
 				f.halt(ErrBudget)
 				return false
 			}
+			// true && predicate is the predicate, if that is a bool; all that is left to do is to refuse what is
+			// none.
 			said := x.predicate(f)
 			if said.kind != Bool && f.halted == nil {
 				said = NoSuchOverload(said)
@@ -223,6 +240,7 @@ func (x *fold) round(f *frame) bool {
 			return !f.interrupted()
 		}
 	}
+	// An accumulator that is an error stays one only if the step passes it on: + does, && and || may absorb it.
 	f.locals[x.accumulator] = x.step(f)
 	return !f.interrupted()
 }
@@ -235,6 +253,7 @@ func (x *fold) begin() Value {
 		return Value{kind: pending}
 	case !x.gathers:
 	case x.first.kind == List && x.first.Len() == 0:
+		// Room for two items in the same allocation: most lists that a rule makes are that short.
 		g := &growing{}
 		g.items = g.few[:0]
 		return Value{kind: List, ref: g}
@@ -246,6 +265,8 @@ func (x *fold) begin() Value {
 
 // gathering returns the closure of + for an accumulator and one item, as map and filter have it, or 1, as exists_one has it; nil for
 // any other call. otherwise adds what turns out to be something else.
+// It is what map, filter and exists_one do in each round; without it n rounds would copy n lists. The cost is that
+// of the general way to the unit: 1 for the look at the accumulator, 10 for the list of one item, 1 for the sum.
 func (c *callee) gathering(nodes []planned, otherwise runner) runner {
 	if c.name != "_+_" || c.cost != nil {
 		return nil
@@ -275,6 +296,7 @@ func (c *callee) gathering(nodes []planned, otherwise runner) runner {
 			return otherwise(f)
 		}
 		// The accumulator, the list that is not made, and the sum, each at its time.
+		// One after the other, since a budget may end between them, and what has been spent until then is told.
 		f.spend(1, list)
 		if v := f.spend(10, item(f)); v.kind != Error {
 			g.items = append(g.items, v)
@@ -286,6 +308,7 @@ func (c *callee) gathering(nodes []planned, otherwise runner) runner {
 }
 
 // closed returns what a comprehension has gathered as a value that never changes.
+// From here on whoever adds to it gets a copy, or a rope.
 func closed(v Value) Value {
 	switch ref := v.ref.(type) {
 	case *growing:

@@ -6,17 +6,21 @@ import "unicode/utf8"
 // operators, and most are of two bools, numbers or short texts: those have a way of their own, with the same result at the same cost.
 
 // logical plans && and ||. The second is not evaluated if the first decides; an error counts only if neither does.
+// (evalOr and evalAnd in interpreter/interpretable.go.) The calls themselves cost nothing. Of two errors the first
+// is the result; what is no bool is an error of its own. Once the frame is halted nothing is absorbed.
 func (p *planner) logical(nodes []planned, decides bool) runner {
 	terms := make([]runner, len(nodes))
 	for i, n := range nodes {
 		terms[i] = p.observed(n)
 	}
+	// rest goes on after what the first terms were: failed is the first that was no bool, unless ok.
 	rest := func(f *frame, failed Value, ok bool, terms []runner) Value {
 		for _, term := range terms {
 			v := term(f)
 			switch {
 			case v.kind == Bool && v.Bool() == decides:
 				return v
+			// Neutral: true for &&, false for ||.
 			case v.kind == Bool:
 			case f.halted != nil:
 				return v
@@ -32,6 +36,7 @@ func (p *planner) logical(nodes []planned, decides bool) runner {
 	if len(terms) != 2 {
 		return func(f *frame) Value { return rest(f, Value{}, true, terms) }
 	}
+	// The parser makes pairs, so that this is nearly always the form.
 	first, second := terms[0], terms[1]
 	return func(f *frame) Value {
 		a := first(f)
@@ -40,6 +45,7 @@ func (p *planner) logical(nodes []planned, decides bool) runner {
 			return a
 		case a.kind != Bool && f.halted != nil:
 			return a
+		// The first is no bool. The second is still evaluated, since it may decide alone.
 		case a.kind != Bool:
 			return rest(f, NoSuchOverload(a), false, terms[1:])
 		}
@@ -52,9 +58,13 @@ func (p *planner) logical(nodes []planned, decides bool) runner {
 }
 
 // equality plans == and !=. != of what cannot be compared is true.
+// Equality never fails for values of different types: they differ. What fails is what contains an error, or a list
+// of a schema beside something else; see value_equal.go.
 func (p *planner) equality(nodes []planned, differ bool) runner {
 	left, right := p.observed(nodes[0]), p.observed(nodes[1])
 	c := &callee{Function: &Function{}, cost: lesserSize, strings: 16}
+	// One difference between == and !=: the cost of values of libraries. It is upstream's, and looks like an
+	// oversight.
 	if !differ {
 		c.cost = sameCost
 	}
@@ -64,9 +74,12 @@ func (p *planner) equality(nodes []planned, differ bool) runner {
 		if a.kind == b.kind && f.halted == nil && f.steps > 0 {
 			switch a.kind {
 			case Bool, Int, Uint:
+				// Comparing takes a step for each pair of values, here as in equal, so that a loop of comparisons
+				// is bounded alike.
 				f.steps--
 				return f.spend(1, BoolOf((a.num == b.num) != differ))
 			case String:
+				// Long ones go the general way, which takes steps for their length.
 				if s, t := a.Str(), b.Str(); len(s) < much && len(t) < much {
 					f.steps--
 					return f.spend(lesserText(s, t), BoolOf((s == t) != differ))
@@ -97,6 +110,7 @@ func (p *planner) equality(nodes []planned, differ bool) runner {
 }
 
 // lesserText is lesserSize of strings.
+// Up to ten code points are one unit, so that short texts, which names are, are not counted.
 func lesserText(s, t string) uint64 {
 	switch n := min(len(s), len(t)); {
 	case n == 0:
@@ -110,6 +124,7 @@ func lesserText(s, t string) uint64 {
 }
 
 // sameCost is lesserSize but for values of libraries, which cost 1 to compare, but not where they are to differ.
+// Owned values have sizes, which != goes by.
 func sameCost(args []Value, result Value) uint64 {
 	if _, ok := args[0].ref.(Owned); ok && args[0].kind == Opaque {
 		return 1
@@ -118,6 +133,7 @@ func sameCost(args []Value, result Value) uint64 {
 }
 
 // planIn plans in, which looks at the items of a list one by one, or for a key of a map.
+// Its steps are taken item by item while it looks, unlike those of calls, which are taken before.
 func (p *planner) planIn(c callee, nodes []planned) planned {
 	if n, ok := p.membership(c, nodes); ok {
 		return n

@@ -13,6 +13,14 @@ import (
 // together: (c ? a : b).x looks for x in the one that was chosen. What is only resolved, as the branches of a ternary and the
 // indices of other attributes, does not pay for its beginning.
 
+// (interpreter/attributes.go: absoluteAttribute, relativeAttribute, conditionalAttribute, and the qualifiers.) An example:
+// self.ports[self.count - 3].port costs 1 for self, 1 each for ports, [ ] and port, and within the index 1 for self, 1 for
+// count and 1 for the difference: 7. The index is a call here. Were it self.count alone, it would be an attribute, resolved
+// for the step that it is part of, and its look at self would not be paid for.
+//
+// While it is planned an attribute grows: planSelect and planIndex add steps to what their operand has become.
+// Once somebody asks it for a closure it does not grow any more, and is read by all evaluations.
+
 // attribute is a way to a value. One of root and choose is set.
 type attribute struct {
 	root   runner     // of the value where it begins
@@ -40,17 +48,21 @@ type step struct {
 func (p *planner) planIdent(e *syntax.Expr) planned {
 	ref := p.checked.Refs[e.ID]
 	if ref != nil && ref.Constant != nil {
+		// The checker knows the name from the messages of protocol buffers; upstream's evaluator then asks its
+		// registry of types, which does not have all of them.
 		if ref.Constant.kind == TypeKind && unknownType(ref.Name) {
 			return p.fail(errors.New("reference to undefined type: " + ref.Name))
 		}
 		return constantNode(*ref.Constant)
 	}
 	if ref != nil && ref.Slot >= 0 {
+		// Variables are read when they are needed, not when an evaluation begins.
 		slot := ref.Slot
 		// A variable that a comprehension's hides is written .x; upstream's count loses sight of the steps from it.
 		hidden := slices.ContainsFunc(p.scope, func(l bound) bool { return l.name == ref.Name })
 		return planned{attribute: &attribute{root: func(f *frame) Value { return f.vars[slot] }, slot: slot, hidden: hidden}}
 	}
+	// The innermost of a name, as the checker found it.
 	for i := len(p.scope) - 1; i >= 0; i-- {
 		l := p.scope[i]
 		if l.name != e.Name {
@@ -60,6 +72,7 @@ func (p *planner) planIdent(e *syntax.Expr) planned {
 			return planned{attribute: &attribute{root: func(f *frame) Value { return f.locals[l.slot] }, slot: l.slot, local: true}}
 		}
 		return planned{attribute: &attribute{root: func(f *frame) Value {
+			// Its first look evaluates what it begins with, and pays for that; all others find the value.
 			if f.locals[l.slot].kind == pending {
 				f.locals[l.slot] = l.begin(f)
 			}
@@ -71,6 +84,7 @@ func (p *planner) planIdent(e *syntax.Expr) planned {
 
 // unknownType reports whether a name is that of a type which the checker knows and the evaluator does not, in upstream.
 func unknownType(name string) bool {
+	// timestamp and duration are Kubernetes' short names of types for checks; there is no such value at run time.
 	switch name {
 	case "google.protobuf.Timestamp", "google.protobuf.Duration":
 		return false
@@ -82,6 +96,7 @@ func unknownType(name string) bool {
 
 // attributeOf returns n as an attribute that a step may be added to.
 func (p *planner) attributeOf(n planned) *attribute {
+	// The attribute itself, not a copy: the node is used up by this.
 	if n.attribute != nil {
 		return n.attribute
 	}
@@ -89,6 +104,8 @@ func (p *planner) attributeOf(n planned) *attribute {
 }
 
 // planSelect plans a.b and has(a.b).
+// The field is looked for now, by the type that the checker found, so that at run time the key of the tree is at
+// hand; a map that turns up where an object was declared is asked by the name.
 func (p *planner) planSelect(e *syntax.Expr) planned {
 	a := p.attributeOf(p.plan(e.Operand))
 	s := step{key: StringOf(e.Name), test: e.Test}
@@ -107,12 +124,15 @@ func (p *planner) planIndex(e *syntax.Expr, operand, index planned, optional boo
 	switch {
 	case index.constant != nil:
 		s.key = *index.constant
+		// A literal that can be no key is an error before anything is evaluated, as upstream makes qualifiers of
+		// literals when it plans.
 		if name, ok := noKey(s.key); ok {
 			return p.fail(errors.New("invalid qualifier type: " + name))
 		}
 	case index.attribute != nil:
 		// The index is resolved for this step, which is what is paid for.
 		s.index = index.attribute.resolve()
+		// Only the text of an error depends on it; see nativeType.
 		s.native = index.attribute.slot >= 0 && !index.attribute.local
 	default:
 		s.index = index.run
@@ -122,6 +142,7 @@ func (p *planner) planIndex(e *syntax.Expr, operand, index planned, optional boo
 }
 
 // add makes the way one step longer.
+// The branches of a ternary share nothing, so that each may grow by its own copy of the step.
 func (a *attribute) add(s step) {
 	if a.choose != nil {
 		a.yes.add(s)
@@ -134,6 +155,8 @@ func (a *attribute) add(s step) {
 // observed returns the closure of an attribute that is an expression of its own.
 func (a *attribute) observed() runner {
 	run := a.resolve()
+	// known: it begins at a variable, and each of its steps is a field that a schema declares. Then the way is a
+	// few looks into maps.
 	known := a.slot >= 0 && !a.hidden && !slices.ContainsFunc(a.steps, func(s step) bool { return s.field == nil || s.optional })
 	switch {
 	case a.choose != nil && a.test:
@@ -150,6 +173,7 @@ func (a *attribute) observed() runner {
 		return a.fieldTest(run)
 	case a.choose != nil, a.test:
 		return run
+	// A variable of a comprehension by itself: x > 0 looks at it in each round.
 	case known && len(a.steps) == 0 && a.local:
 		slot := a.slot
 		return func(f *frame) Value { return f.spend(1, f.locals[slot]) }
@@ -174,18 +198,24 @@ func (a *attribute) fields(otherwise runner) runner {
 			from = f.locals
 		}
 		at := from[slot]
+		// By index: a step is large, and a copy of each would take longer than the look.
 		for i := range steps {
+			// Not a tree, or of no schema, or an error: the general way knows what to say, and begins again, which
+			// costs nothing twice since nothing was counted.
 			m, ok := at.ref.(map[string]any)
 			if !ok || at.typ == nil || at.typ.Kind != Object {
 				return f.spend(1, otherwise(f))
 			}
 			field := steps[i].field
+			// A null is as good as absent in an object of a schema, as upstream's maps of such an object have it.
 			x := m[field.Key]
 			if x == nil {
+				// What failed has cost the variable, and the steps up to this one.
 				return f.spend(uint64(i+2), missing(steps[i].key))
 			}
 			at = f.read(x, field.Type)
 		}
+		// Counted at the end, all at once: nobody can look at the count in between.
 		if f.cost += cost; f.cost > f.limit || f.steps < 0 {
 			return f.halt(ErrBudget)
 		}
@@ -197,6 +227,7 @@ func (a *attribute) fields(otherwise runner) runner {
 func (s *step) local(slot int, otherwise runner) runner {
 	key, t, name := s.field.Key, s.field.Type, s.key
 	return func(f *frame) Value {
+		// By its address: a Value is five words, and most of them are not looked at.
 		at := &f.locals[slot]
 		m, ok := at.ref.(map[string]any)
 		if !ok || at.typ == nil || at.typ.Kind != Object {
@@ -240,6 +271,7 @@ func (f *frame) read(tree any, t *Type) Value {
 }
 
 // fieldTest is fields for has(), which does not pay for the variable.
+// Only the last field may be absent: has(a.b.c) without b is the error that there is no b.
 func (a *attribute) fieldTest(otherwise runner) runner {
 	slot, local, steps, last := a.slot, a.local, a.steps, len(a.steps)-1
 	return func(f *frame) Value {
@@ -277,6 +309,7 @@ func (a *attribute) resolve() runner {
 		return func(f *frame) Value {
 			c := choose(f)
 			switch {
+			// A condition that is an error is the result, with its own text; any other value has no such overload.
 			case c.kind != Bool:
 				return NoSuchOverload(c)
 			case c.num != 0:
@@ -294,6 +327,7 @@ func (a *attribute) resolve() runner {
 		if v.kind == Error {
 			return v
 		}
+		// The steps are taken first, and what they have cost is forgotten, so that a budget may still end them.
 		cost := f.cost
 		v = f.walk(v, steps)
 		if hidden {
@@ -315,7 +349,9 @@ const (
 // walk goes from v the way of steps. From the first optional on, what is absent is an empty optional, and costs nothing; what is
 // found at the end is an optional with a value.
 func (f *frame) walk(v Value, steps []step) Value {
+	// optional once is optional for the rest of the way.
 	optional := false
+	// An optional that an attribute begins with is gone into: optional.of({'a': 1}).a is an optional of 1.
 	if v.IsOptional() {
 		inner, ok := v.Optional()
 		if !ok {
@@ -329,9 +365,12 @@ func (f *frame) walk(v Value, steps []step) Value {
 	for i := range steps {
 		s := &steps[i]
 		optional = optional || s.optional
+		// First the index, then the look: an index that is an error, or cannot be an index, ends the way before
+		// the look is paid for.
 		key := s.key
 		var found presence
 		next := Value{kind: Error}
+		// A computed key may be a text of any length, to look up which takes its length.
 		if s.index != nil {
 			key = s.index(f)
 			if key.kind == Error {
@@ -348,6 +387,8 @@ func (f *frame) walk(v Value, steps []step) Value {
 		if found == there {
 			next, found = f.find(v, s.field, key)
 		}
+		// A look that found nothing is paid for, unless it was an optional one (the qualifiers' costs in
+		// runtimecost.go).
 		if found == there || !optional {
 			if f.cost++; f.cost > f.limit || f.steps < 0 {
 				return f.halt(ErrBudget)
@@ -356,6 +397,7 @@ func (f *frame) walk(v Value, steps []step) Value {
 		switch {
 		case found == broken:
 			return next
+		// has() is the end of a way: a bool has no fields.
 		case s.test:
 			return BoolOf(found == there)
 		case found == absent && optional:
@@ -391,6 +433,7 @@ func (f *frame) find(v Value, field *Field, key Value) (Value, presence) {
 			return present(found)
 		}
 	case List:
+		// Out of range is absent, which list[?i] may be; what is no index at all is an error in any case.
 		i, err := listIndex(key)
 		if err != nil {
 			return Fail(err), broken
@@ -419,6 +462,8 @@ func present(v Value) (Value, presence) {
 
 // unset returns what a step makes of what is absent: an error, but for a field of a message that an expression built, which is
 // null, or the zero value that its type has.
+// Messages have no absent fields in CEL: one that was not set has its default. Of the messages that Kubernetes'
+// expressions build only strings have a default that is not null: those of a JSONPatch.
 func unset(v, key Value) Value {
 	switch v.kind {
 	case List:
@@ -476,6 +521,7 @@ func goType(v Value) string {
 	if _, ok := v.ref.(*rope); ok {
 		return "*types.concatList"
 	}
+	// They are names of Go types of cel-go, which its errors print; they change no result.
 	names := [...]string{
 		Null: "types.Null", Bool: "types.Bool", Int: "types.Int", Uint: "types.Uint", Double: "types.Double", String: "types.String",
 		Bytes: "types.Bytes", Timestamp: "types.Timestamp", Duration: "types.Duration", List: "*types.baseList", Map: "*types.baseMap",

@@ -9,17 +9,25 @@ import (
 // a regular expression of ten letters may have a million states. What a call does beside its cost it takes from the frame's steps,
 // before it is made; a call whose cost would be over the limit is not made at all.
 
+// The two counts do not replace each other. Cost is part of the language: users see it in errors, and it has to be upstream's.
+// Steps are only ours: nobody sees them unless an expression does far more work than its cost says, and then the error is that
+// of the cost. A figure below is an order of magnitude: none of them is upstream's.
+
 // pace sets how many steps a call takes. What only points at its arguments takes none; what parses them takes more.
 func (c *callee) pace() {
 	c.strings, c.items = 16, 8
 	switch c.name {
+	// These point at their arguments, and do not look into them. + of lists makes a rope; + of texts copies, and
+	// its cost says how much.
 	case "type", "dyn", "optional.of", "value", "hasValue", "_+_", "@in", "cel.@mapInsert", "@not_strictly_false":
 		c.strings, c.items = 0, 0
 	case "size", "optional.ofNonZeroValue", "first", "last":
 		c.items = 0
+	// These parse, which takes longer for a byte than to compare it.
 	case "int", "uint", "double", "duration", "timestamp":
 		c.strings = 4
 	}
+	// By the ends of the ids, as moments() makes them.
 	if c.overload != nil && (strings.HasSuffix(c.overload.ID, "_with_tz") || strings.HasSuffix(c.overload.ID, "_seconds_tz")) {
 		c.extra = 500 // a zone that nobody has asked for before is a look at the disk
 	}
@@ -29,6 +37,7 @@ func (c *callee) pace() {
 const much = 256
 
 // look takes the steps that a call takes to go through an argument, and reports whether there were enough.
+// Short values are looked at for nothing: to count them would take longer than what they cost.
 func (c *callee) look(f *frame, v Value) bool {
 	switch v.kind {
 	case String:
@@ -59,6 +68,8 @@ func (c *callee) search(f *frame, text, pattern Value) bool {
 	if c.Regex == nil || text.kind != String || pattern.kind != String {
 		return true
 	}
+	// A pattern that is a literal was compiled with the program, so that its size is known, and compiling it is
+	// not paid for again.
 	size := c.pattern
 	if size == 0 {
 		size = patternSize(pattern.Str())
@@ -80,6 +91,8 @@ func (f *frame) hash(key Value) bool {
 }
 
 // made takes the steps for a result that somebody has made, so many for an item or eight bytes, and reports whether there were enough.
+// It is asked after the call, so that one call may go beyond; a function whose single call could is one that asks
+// on its own while it works.
 func (f *frame) made(v Value, each int64) bool {
 	switch v.kind {
 	case String:
@@ -92,6 +105,7 @@ func (f *frame) made(v Value, each int64) bool {
 
 // deep reports whether a list or a map has lists or maps in it. A single one may be larger than memory, wherever it is, so that all
 // items are looked at, unless their type says that there are none.
+// Of a tree the nodes themselves are looked at, since making values of them would take longer.
 func (v Value) deep() bool {
 	if item := v.typ.item(); item != nil && item.scalar() || item == StringType {
 		return false
@@ -120,6 +134,8 @@ func deepTree(tree any) bool {
 }
 
 // count takes a step for everything that is in a value, until there are none left.
+// A list that is there twice is counted twice, which is the point: [l, l] takes as long as two lists to go
+// through.
 func count(v Value, steps *int64) {
 	if *steps--; *steps < 0 || v.kind != List && v.kind != Map {
 		return

@@ -13,6 +13,14 @@ import (
 // its arguments are; conversions and the functions of times have one for each. &&, ||, ?:, ==, !=, and [] have none: the planner
 // makes closures of them, for they are lazy, or look into trees.
 
+// To read a row: {"_+_", "add_int64", int, int, int, nil} says that there is a + of two ints, which makes an int and costs 1;
+// a function in place of nil says what a call of that overload costs by its arguments. The rows of one function are in
+// upstream's order (common/stdlib/standard.go), since overloads are tried in order, and those that are first may bind type
+// variables. What a call may cost is beside, in estimate_calls.go, because upstream estimates the standard library apart from
+// all others.
+//
+// These are the functions of the language alone; those that Kubernetes adds are in package library.
+
 // Standard returns the standard library: operators, conversions, strings, times, and the names of types.
 func Standard() *Library {
 	a, b := listOfA.Params[0], ParamOf("B")
@@ -78,6 +86,8 @@ func costing(o Overload, cost func(args []Value, result Value) uint64) Overload 
 }
 
 // notStrictlyFalse is what comprehensions go on for: everything but false, errors included.
+// all() goes on while the accumulator is not strictly false; an error is not, since a later item may be false and
+// decide.
 func notStrictlyFalse(v Value) Value {
 	if v.kind == Bool {
 		return v
@@ -88,9 +98,11 @@ func notStrictlyFalse(v Value) Value {
 // The costs of calls that look at more than one place, in units of ten bytes, code points or items.
 
 // Tenth returns the cost of going through a size once: a tenth of it, rounded up.
+// Rounded up: one byte costs as much as ten, and nothing costs nothing.
 func Tenth(n uint64) uint64 { return uint64(math.Ceil(float64(n) * TextFactor)) }
 
 // Traversal returns the cost of going through a value once.
+// Of a string these are its code points, which takes a walk through it to know.
 func Traversal(v Value) uint64 { return Tenth(v.Size()) }
 
 // firstSize is the cost of a call that goes through its first argument, secondSize of one that goes through its second.
@@ -117,6 +129,7 @@ func sizeUpTo(a, b Value) uint64 {
 			a, b, t = b, a, s
 		}
 		// A code point has four bytes at most.
+		// The shorter is counted; the longer need not be, if even code points of four bytes make more of it.
 		if n := a.Size(); uint64(len(t)/4) >= n {
 			return n
 		}
@@ -129,6 +142,7 @@ func RegexCost(args []Value, _ Value) uint64 { return MatchCost(args[0].Size(), 
 
 // MatchCost returns the cost of a regular expression of some length over a text of some length: the longer the one is, the more each
 // step over the other costs, and an empty text is as one of one code point.
+// (The case of matches in runtimecost.go.) Both factors are rounded up before they are multiplied.
 func MatchCost(text, pattern uint64) uint64 {
 	return uint64(math.Ceil((1+float64(text))*TextFactor)) * uint64(math.Ceil(float64(pattern)*PatternFactor))
 }
@@ -155,6 +169,7 @@ func arithmetic() []Function {
 		{Name: "_*_", Binary: operand("_*_", multiply, Double, Int, Uint)},
 		{Name: "_-_", Binary: operand("_-_", subtract, Double, Duration, Int, Timestamp, Uint)},
 	}
+	// The rows are in one table for all operators, which is data; functions are given theirs by name.
 	for i := range functions {
 		for _, r := range arithmeticRows {
 			if r.name == functions[i].Name {
@@ -279,6 +294,7 @@ func conversions(a, typeOfA *Type) []Function {
 	for _, r := range conversionRows {
 		o := one(r.id, r.arg, r.result)
 		o.Unary, o.Cost = func(v Value) Value { return Convert(v, r.result) }, r.cost
+		// Rows of one result are together, so that the last function is the one to add to.
 		if last := &functions[len(functions)-1]; last.Name == r.result.Name {
 			last.Overloads = append(last.Overloads, o)
 		} else {

@@ -6,11 +6,24 @@ import (
 	"apichain/internal/cel/syntax"
 )
 
+// A Type serves three who ask different things of it. The checker asks what it is: Kind, Name and Params, and
+// nothing else makes two types different. The estimator asks how large a value of the place may be: Max and Min,
+// which come from a schema (maxLength, maxItems, maxProperties, enum, format), and which upstream keeps beside its
+// types, in the DeclType of apiserver/pkg/cel. The evaluator asks how the place looks in a tree: Fields with their
+// Keys, Listing, Nullable, Format.
+//
+// The functions of this room that are kept out of line (go:noinline) all have one reason, and it is told here: they are called
+// from hundreds of places, the tables of libraries above all, none of which is in a hurry, and a copy of the body at each of
+// them makes the program larger. TestSize of the root holds the figure that they are kept for. Whoever takes such a line away
+// asks that test; whoever writes a hot path, as program_names.go does, does not call one of them in it.
+
 // Kind says what a type or a value is.
 type Kind uint8
 
 // The kinds. Values have one of those up to Opaque.
 const (
+	// The order matters: everything from String to Map may be long, and the evaluator asks for that by one
+	// comparison.
 	Error Kind = iota // a value that is an error; as a type, what could not be checked
 	Null
 	Bool
@@ -81,7 +94,8 @@ const (
 type Field struct {
 	Type *Type
 	// Key is the name in the tree: the one in CEL may be escaped.
-	Key      string
+	Key string
+	// Required is false for a field that may be absent. The checker does not ask: has() may be asked of any field.
 	Required bool
 }
 
@@ -113,6 +127,7 @@ func MapOf(key, value *Type) *Type {
 }
 
 // OptionalOf returns the type of what is a value of a type, or is not there.
+// Its values are made by optional.of and its like, and by a.?b; its functions are those of the library optional.
 func OptionalOf(t *Type) *Type {
 	return &Type{Kind: Opaque, Name: "optional_type", Params: []*Type{t}, Max: Unbounded}
 }
@@ -126,6 +141,7 @@ func OpaqueOf(name string, params ...*Type) *Type {
 func ObjectOf(name string) *Type { return &Type{Kind: Object, Name: name, Max: Unbounded} }
 
 // WrapperOf returns the type of what is a value of a type, or null.
+// It agrees with the type itself in all but null (checker/types.go), and has the same functions.
 func WrapperOf(t *Type) *Type {
 	return &Type{Kind: Wrapper, Name: t.Name, Params: []*Type{t}, Max: Unbounded}
 }
@@ -136,10 +152,13 @@ func TypeOf(t *Type) *Type {
 }
 
 // ParamOf returns a type parameter.
+// In a row of a library it stands for one type within that row: (list(A), A) -> A. It is not what the checker
+// calls a variable, which each call gets anew; see instance.
 func ParamOf(name string) *Type { return &Type{Kind: Param, Name: name, Max: Unbounded} }
 
 // fieldNamed returns the field that an expression calls name, nil if there is none. A name that is a reserved word may be written as it
 // is; estimates find only the escaped one (upstream).
+// It is what cel-go asks of a type provider: FindStructFieldType.
 func (t *Type) fieldNamed(name string) *Field {
 	if f := t.Fields[name]; f != nil || !syntax.IsReserved(name) {
 		return f

@@ -17,7 +17,8 @@ type found struct {
 }
 
 // validate reports what types do not show: literals that cannot be read when they are evaluated, literals of mixed types,
-// comprehensions within too many others, and what libraries find. It runs if nothing is wrong so far.
+// comprehensions within too many others, and what libraries find. It runs if nothing is wrong so far. The rules and the texts
+// are cel-go's (cel/validator.go); which of them run, apiserver/pkg/cel/environment/base.go says.
 func (c *checker) validate(checked *Checked) {
 	// Faults are sorted by their places when they are printed; those at one place keep the order of the validators here.
 	f := found{env: c.env}
@@ -48,14 +49,17 @@ func (c *checker) validate(checked *Checked) {
 }
 
 // walk collects the nodes below e, and e. Literals below a call that may mix types are left out.
+// mixed holds for everything below such a call, however deep: format takes lists of whatever it prints.
 func (f *found) walk(e *syntax.Expr, mixed bool) {
 	below := mixed || e.Kind == syntax.Call && f.env.mixed[e.Name]
+	// Parts before what has them: faults at one place keep that order.
 	Children(e, func(x *syntax.Expr) { f.walk(x, below) })
 	switch {
 	case e.Kind == syntax.Call:
 		f.calls = append(f.calls, e)
 	case e.Kind == syntax.Fold:
 		f.folds = append(f.folds, e)
+	// Calls and comprehensions below format are looked at all the same.
 	case mixed:
 	case e.Kind == syntax.List:
 		f.lists = append(f.lists, e)
@@ -89,6 +93,7 @@ func Children(e *syntax.Expr, f func(*syntax.Expr)) {
 // validateLiteral reports a call of duration, timestamp or matches whose first argument is a literal that it cannot read. Upstream
 // takes the first argument for the pattern of matches in matches(text, pattern) too.
 func (c *checker) validateLiteral(e *syntax.Expr) {
+	// What is no literal cannot be judged before it is there: then it is an error of the evaluation.
 	if len(e.Args) == 0 || e.Args[0].Kind != syntax.Literal {
 		return
 	}
@@ -116,6 +121,8 @@ func (c *checker) unary(e *syntax.Expr) func(Value) Value {
 
 // validateMixed reports the first item of each list, and each key and value of a map, whose type is not that of the first.
 func (c *checker) validateMixed(f *found) {
+	// A list is reported once, at the first item that differs; a map at each entry, key before value. So upstream
+	// has it.
 	for _, e := range f.lists {
 		var first *Type
 		optional := e.Optional
@@ -126,6 +133,7 @@ func (c *checker) validateMixed(f *found) {
 			}
 			t := c.part(item, is)
 			if i == 0 {
+				// The first item decides for all, whatever most of them are.
 				first = t
 			}
 			if !first.Equivalent(t) {
@@ -160,6 +168,7 @@ func (c *checker) part(e *syntax.Expr, optional bool) *Type {
 // count, and are reported if those around them are too many.
 func (c *checker) validateNesting(e *syntax.Expr, depth, limit int) {
 	if e.Kind == syntax.Fold {
+		// cel.bind is no loop.
 		if r := e.Fold.Range; r.Kind != syntax.List || len(r.Args) > 0 {
 			depth++
 		}

@@ -24,14 +24,19 @@ import (
 // A list or a map of a tree with a type is what Kubernetes makes of a schema, one without is JSON: they differ in what they say
 // to a comparison with something else, and in null.
 
+// Two values are the same to an expression by Equal; == of Go is for those that are known to be of scalars without a ref, as v
+// == True, and panics for two maps or two lists of a tree. Why some functions here are kept out of line (go:noinline): type.go
+// says it.
+
 // Value is a value of CEL, a view of a tree where it comes from one: nothing is copied, and nothing is allocated to look at a
 // field. The zero Value is an error without a text. A Value is immutable and may be used concurrently as long as nobody changes
 // the tree below it.
 type Value struct {
 	kind Kind
-	num  uint64 // a bool, an int, a uint, the bits of a double, the nanoseconds of a duration
-	ref  any    // everything else
-	typ  *Type  // the declared type of a view of a tree; that of an object or an opaque value; the listing of a list; nil: none
+	// One word for all numbers: what it is, kind says, so that a look at one is no look at memory elsewhere.
+	num uint64 // a bool, an int, a uint, the bits of a double, the nanoseconds of a duration
+	ref any    // everything else
+	typ *Type  // the declared type of a view of a tree; that of an object or an opaque value; the listing of a list; nil: none
 }
 
 // Fields is an object whose fields are computed when they are asked for. Field is called for each look at a field: what is to be
@@ -117,6 +122,7 @@ func ListValue(items []Value) Value { return Value{kind: List, ref: items} }
 func ObjectValue(t *Type, f Fields) Value { return Value{kind: Object, ref: f, typ: t} }
 
 // OpaqueValue returns a value of a library's type, which owns what ref is. ref may be Owned; if not, it is compared by ==.
+// t tells its values from those of other libraries, by its name; a library makes it once.
 func OpaqueValue(t *Type, ref any) Value { return Value{kind: Opaque, ref: ref, typ: t} }
 
 // Some returns the optional that has v.
@@ -261,11 +267,14 @@ func (v Value) Type() *Type {
 }
 
 // Size returns how long v is for costs: code points, bytes, items, entries, what a library says, and 1 for everything else.
+// (actualSize in interpreter/runtimecost.go.) It is counted at each look: a string does not know how many code
+// points it has.
 func (v Value) Size() uint64 {
 	switch v.kind {
 	case String, Bytes, List, Map:
 		return uint64(v.Len())
 	case Opaque:
+		// A library's value is as long as it says; an optional as long as what it has.
 		if o, ok := v.ref.(Owned); ok {
 			return o.Size()
 		}
@@ -304,6 +313,7 @@ func (v Value) Len() int {
 
 // IsZero reports whether v is the zero value of its type: false, 0, "", an empty list. Opaque values say it themselves by a
 // method IsZero; those that have none are never zero.
+// It is what optional.ofNonZeroValue asks (traits.Zeroer).
 func (v Value) IsZero() bool {
 	switch v.kind {
 	case Null:
@@ -330,6 +340,7 @@ func (v Value) IsZero() bool {
 }
 
 // typed reports whether v is a view of a tree through a type.
+// A sum of lists that has a type for its listing is none: it is no view.
 func (v Value) typed() bool {
 	if v.typ == nil {
 		return false

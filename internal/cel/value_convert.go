@@ -9,6 +9,13 @@ import (
 	"unicode/utf8"
 )
 
+// What can be converted to what is a table in two dimensions; the checker knows it as the overloads of
+// standard.go, this file by what a value is, since it may have been dyn. Whatever is not in it is the error that
+// names both types (ConvertToType of the types in common/types). Numbers go towards zero, and never wrap; texts
+// are read as Go's strconv and time read them, with all that they allow: 0x1p-2 and 1_000 are doubles.
+//
+// Texts that are read take time by their length, and cost 1. The evaluator charges steps for it; see pace.
+
 // The seconds since 1970 of the first and the last timestamp that there is: the years 1 to 9999.
 const (
 	minUnix = -62135596800
@@ -17,6 +24,8 @@ const (
 
 // Convert returns v as a value of another type, as the functions do that have the names of types, or an error.
 func Convert(v Value, t *Type) Value {
+	// A value of the type is itself. Of opaque types and messages the kind does not say whether it is, and types
+	// are asked for their type below.
 	if v.kind == Error || t.Kind == v.kind && t.Kind != Opaque && t.Kind != Object && t.Kind != TypeKind {
 		return v
 	}
@@ -29,6 +38,7 @@ func Convert(v Value, t *Type) Value {
 		converted = fromString(v.Str(), t)
 	case Int, Uint, Double:
 		converted = fromNumber(v, t)
+	// All strings of CEL are UTF-8, and bytes that are not make none.
 	case Bytes:
 		if t.Kind == String {
 			if !utf8.Valid(v.Bytes()) {
@@ -48,6 +58,7 @@ func Convert(v Value, t *Type) Value {
 		if t.Kind == String {
 			return StringOf(v.ref.(*Type).TypeName())
 		}
+	// In the zone that the timestamp was written with: string() of +01:00 has +01:00.
 	case Timestamp:
 		switch t.Kind {
 		case String:
@@ -58,11 +69,15 @@ func Convert(v Value, t *Type) Value {
 	case Duration:
 		switch t.Kind {
 		case String:
+			// In seconds, whatever unit it was written in, and without an exponent: it is JSON's form of a
+			// duration.
 			return StringOf(strconv.FormatFloat(v.Duration().Seconds(), 'f', -1, 64) + "s")
 		case Int:
+			// In nanoseconds, unlike the string.
 			return IntOf(v.Int())
 		}
 	}
+	// The zero Value is what the functions below return for what they cannot do; an error of their own has a ref.
 	if converted.ref == nil && converted.kind == Error {
 		return Failf("type conversion error from '%s' to '%s'", v.Type().TypeName(), t.TypeName())
 	}
@@ -95,6 +110,7 @@ func fromString(s string, t *Type) Value {
 			return DurationOf(d)
 		}
 	case Timestamp:
+		// Fractions of a second are read too, though the layout has none: time.Parse takes them anywhere.
 		if at, err := time.Parse(time.RFC3339, s); err == nil {
 			return timestampInRange(at)
 		}
@@ -114,7 +130,9 @@ func timestampInRange(t time.Time) Value {
 func fromNumber(v Value, t *Type) Value {
 	switch t.Kind {
 	case Int:
+		// From uint or double; int to int was answered by Convert.
 		if v.kind == Uint {
+			// (common/types/overflow.go, as all bounds here.)
 			if v.num > math.MaxInt64 {
 				return Fail(errInt)
 			}
@@ -138,6 +156,7 @@ func fromNumber(v Value, t *Type) Value {
 		}
 		return UintOf(n)
 	case Double:
+		// Beyond 2^53 this rounds to the nearest double, without an error.
 		if v.kind == Int {
 			return DoubleOf(float64(v.Int()))
 		}
@@ -149,9 +168,11 @@ func fromNumber(v Value, t *Type) Value {
 		case Uint:
 			return StringOf(strconv.FormatUint(v.num, 10))
 		}
+		// The shortest text that reads as the same double: 1, not 1.0; large ones with an exponent.
 		return StringOf(fmt.Sprintf("%g", v.Double()))
 	case Timestamp:
 		if v.kind == Int {
+			// An int is seconds since 1970.
 			if v.Int() < minUnix || v.Int() > maxUnix {
 				return Fail(errTimestamp)
 			}
@@ -178,10 +199,13 @@ func doubleToUint(f float64) (uint64, error) {
 }
 
 // listIndex returns an index of a list, which may be a whole double.
+// What the index is compared with, the caller knows: it may be negative, or too large (IndexOrError in
+// common/types/list.go).
 func listIndex(v Value) (int64, error) {
 	switch v.kind {
 	case Int:
 		return v.Int(), nil
+	// A double is an index if it is whole.
 	case Double:
 		if n, err := doubleToInt(v.Double()); err == nil && float64(n) == v.Double() {
 			return n, nil

@@ -9,6 +9,14 @@ import (
 // that upstream asks, which is 1: + makes a rope that points at both. What a comprehension gathers is appended in place while
 // nobody else can see it. All the forms are looked at through the functions below.
 
+// Who sees what, in short: what is of a tree is shared with everybody who has the object, and never written to. A
+// []Value, a rope, a mapping that is not open belong to whoever has the Value, any number of goroutines included,
+// and are not written to either. Only growing and an open mapping are written to, by the comprehension that
+// gathers into them, in one goroutine, until closed says that it is done.
+//
+// An expression cannot tell the forms apart, but for one thing: upstream has a type of its own for lists that were
+// added, and its texts and its treatment of errors in == show it. That is what plain and IsLiteral are for.
+
 // rope is two lists. plain says that upstream has a list of its own here, and not two: they compare errors in another way.
 type rope struct {
 	head, tail Value
@@ -52,6 +60,7 @@ type built struct {
 }
 
 // scalarOf returns the key for a value, and whether it can be one.
+// A NaN can be none: it is not even equal to itself, and would be found by nobody.
 func scalarOf(v Value) (scalar, bool) {
 	switch v.kind {
 	case Bool, Int, Uint, Duration:
@@ -77,6 +86,7 @@ func scalarOf(v Value) (scalar, bool) {
 
 // place returns where a key is, -1 where it is not. Only what is exactly the key is found: 1 is not 1u.
 func (m *mapping) place(key Value) int {
+	// The index holds places, not values: put overwrites the value where it is, and the order of the keys stays.
 	k, ok := scalarOf(key)
 	if !ok {
 		return -1
@@ -124,6 +134,8 @@ func (m *mapping) remove(key Value) {
 	}
 	m.keys, m.values = slices.Delete(m.keys, i, i+1), slices.Delete(m.values, i, i+1)
 	if m.index != nil {
+		// Places behind the one that was taken out have moved. It happens only for {a: b, ?a: optional.none()}, so
+		// that nobody waits for it.
 		m.index = nil
 		m.index = make(map[scalar]int, len(m.keys))
 		for i, have := range m.keys {
@@ -135,6 +147,7 @@ func (m *mapping) remove(key Value) {
 }
 
 // find returns the value of a key; numbers of another type that are the same number are the same key.
+// (baseMap.Find in common/types/map.go.)
 func (m *mapping) find(key Value) (Value, bool) {
 	if i := m.place(key); i >= 0 {
 		return m.values[i], true
@@ -181,6 +194,7 @@ func MapValue(keys, values []Value) Value {
 }
 
 // MapInsert returns m with one more key. If m is what a comprehension gathers, it is m itself; if not, a copy.
+// It is what transformMap and transformMapEntry do in each round (cel.@mapInsert).
 func MapInsert(m, key, value Value) Value {
 	if m.kind != Map {
 		return NoSuchOverload(m)
@@ -188,6 +202,7 @@ func MapInsert(m, key, value Value) Value {
 	if _, found := m.Find(key); found {
 		return Failf("insert failed: key %v already exists", key)
 	}
+	// The accumulator is written to in place; n rounds would copy n maps otherwise.
 	own, ok := m.ref.(*mapping)
 	if !ok || !own.open {
 		own = &mapping{}
@@ -203,6 +218,7 @@ func BuildObject(t *Type, names []string, values []Value) Value {
 }
 
 // At returns an item of a list, whose index is in range. An item of a rope is found in as many steps as additions made it.
+// It does not look whether there is such an item: Get does, and returns the error.
 func (v Value) At(i int) Value {
 	for {
 		switch ref := v.ref.(type) {
@@ -216,6 +232,7 @@ func (v Value) At(i int) Value {
 		case *growing:
 			return ref.items[i]
 		case *rope:
+			// The loop goes down without calling itself, since a rope is as deep as additions made it.
 			if n := ref.head.Len(); i < n {
 				v = ref.head
 			} else {
@@ -255,6 +272,7 @@ func (c *cursor) enter(v Value) {
 
 // next returns the next item; the caller knows how many there are.
 func (c *cursor) next() Value {
+	// A part may be empty, so that one step need not be enough.
 	for c.i == c.n && len(c.rest) > 0 {
 		last := len(c.rest) - 1
 		v := c.rest[last]
@@ -276,9 +294,12 @@ func (t *Type) item() *Type {
 // Entries calls f with each index and item of a list, or each key and value of a map, until it returns false, and reports whether
 // it came to the end. Maps of trees are in the order of their keys, those of expressions as they were written. Keys of an object
 // of a schema are its fields' names in CEL; what the schema does not know is left out.
+// The order is what results, texts of errors and costs depend on, so that it never is Go's order of maps.
+// Upstream's is, which is why its answers differ from one evaluation to the next where ours do not.
 func (v Value) Entries(f func(key, value Value) bool) bool {
 	switch ref := v.ref.(type) {
 	case map[string]any:
+		// An object is gone through by the names that CEL has for its fields.
 		if v.typ != nil && v.typ.Kind == Object {
 			return v.fieldEntries(ref, f)
 		}
@@ -309,6 +330,7 @@ func (v Value) Entries(f func(key, value Value) bool) bool {
 
 // fieldEntries goes through the fields of an object that are there.
 func (v Value) fieldEntries(tree map[string]any, f func(key, value Value) bool) bool {
+	// By the fields of the schema and not by the keys of the tree, which may have more.
 	names := make([]string, 0, len(tree))
 	for name, field := range v.typ.Fields {
 		if _, ok := tree[field.Key]; ok {
@@ -336,6 +358,7 @@ func (v Value) Members(f func(name string, value Value) bool) {
 	for i := range order {
 		order[i] = i
 	}
+	// The order of names, whatever order they were written in: results do not depend on it.
 	sort.Slice(order, func(i, j int) bool { return b.names[order[i]] < b.names[order[j]] })
 	for _, i := range order {
 		if !f(b.names[i], b.values[i]) {
@@ -355,6 +378,8 @@ func (v Value) IsLiteral() bool {
 
 // Find returns the value of a key of a map, or of a field of an object. A key of the wrong type is an error as a value that is
 // found, in a map of a schema; elsewhere it is not there.
+// (Find of traits.Mapper.) Numbers find keys of other types of numbers, in maps that expressions wrote; trees have
+// keys of strings alone.
 func (v Value) Find(key Value) (Value, bool) {
 	switch ref := v.ref.(type) {
 	case map[string]any:
@@ -394,6 +419,7 @@ func (v Value) Field(name string) (field Value, ok bool) {
 		if f == nil {
 			return Value{}, false
 		}
+		// By the key of the tree, which may be another than the name: __if__ is if.
 		x := ref[f.Key]
 		if x == nil {
 			return Value{}, false
@@ -402,6 +428,7 @@ func (v Value) Field(name string) (field Value, ok bool) {
 	case *mapping:
 		return ref.find(StringOf(name))
 	case *built:
+		// From the end: a field that was set twice has the value that was set last.
 		for i := len(ref.names) - 1; i >= 0; i-- {
 			if ref.names[i] == name {
 				return ref.values[i], true
@@ -417,12 +444,15 @@ func (v Value) Field(name string) (field Value, ok bool) {
 func (v Value) Get(key Value) Value {
 	switch v.kind {
 	case List:
+		// What is no index, what is out of range, and what a schema's list does not take, in this order.
 		i, err := listIndex(key)
 		switch {
 		case err != nil:
 			return Fail(err)
 		case i < 0 || i >= int64(v.Len()):
 			return Failf("index out of bounds: %v", key)
+		// A list of a schema takes ints and nothing else (apiserver/pkg/cel/common/valuesunstructured.go), but the
+		// range is looked at first.
 		case v.typed() && key.kind != Int:
 			return Failf("unsupported index: %v", key)
 		}
@@ -438,6 +468,7 @@ func (v Value) Get(key Value) Value {
 
 // concat returns two lists in a row; a and b are lists.
 func concat(a, b Value) Value {
+	// Before anything else is asked of a: it is a list of no schema, and not finished.
 	if g, ok := a.ref.(*growing); ok && !g.done {
 		// The accumulator of a comprehension: nobody else has seen it.
 		b.Entries(func(_, item Value) bool { g.items = append(g.items, item); return true })
@@ -446,6 +477,7 @@ func concat(a, b Value) Value {
 	if a.listing() != Atomic {
 		return a.merge(b)
 	}
+	// An empty list adds nothing, unless it is one of a schema, whose sum is a list that is strict in ==.
 	m, n := a.Len(), b.Len()
 	switch {
 	case m == 0 && !a.typed():

@@ -20,7 +20,10 @@ func (v Value) String() string {
 const maxText = 1 << 16
 
 // print writes v.
+// It is what Go's fmt makes of cel-go's values, in whose errors it is seen: durations as Go prints them, bytes as
+// a list of numbers. Maps come in the order of Entries.
 func (v Value) print(b *strings.Builder) {
+	// A list may hold itself many times over by a few additions, and would never be printed to its end.
 	if b.Len() > maxText {
 		return
 	}
@@ -34,6 +37,7 @@ func (v Value) print(b *strings.Builder) {
 	case Uint:
 		b.WriteString(strconv.FormatUint(v.num, 10))
 	case Double:
+		// As %v: 1 for 1.0, +Inf, and large ones with an exponent.
 		fmt.Fprint(b, v.Double())
 	case String:
 		b.WriteString(v.Str())
@@ -89,6 +93,7 @@ func (v Value) printOpaque(b *strings.Builder) {
 		b.WriteByte(')')
 		return
 	}
+	// A library that says how its values are shown is believed; of the others only the type is known.
 	if s, ok := v.ref.(fmt.Stringer); ok {
 		b.WriteString(s.String())
 		return

@@ -16,12 +16,19 @@ import (
 // Formats are read at each look, as upstream does; a date that is compared a thousand times is parsed a thousand times, and that
 // is what the costs of comprehensions are for.
 
+// The rules are those of UnstructuredToVal (apiserver/pkg/cel/common/valuesunstructured.go), texts included, which
+// convert a whole level when upstream looks at it; here each look converts one node. Trees are as encoding/json
+// and the codecs of this house leave them: whole numbers are int64, others float64.
+
 // Of returns a view of a tree: nil, bool, int64, float64, string, []any, map[string]any, and values with a method
 // Expand() any. With a type it is what Kubernetes makes of the place: see the types of CEL in a schema. A nil type is dyn.
+// It allocates nothing for maps, lists, texts, numbers and bools. The tree is not written to, and must not be
+// while the value is in use.
 func Of(tree any, t *Type) Value {
 	if t == nil {
 		return untyped(tree)
 	}
+	// Three kinds of places take null in their own way; all others share the rule below.
 	switch t.Kind {
 	case Dyn, Any, Param:
 		if t.Format == "int-or-string" {
@@ -35,6 +42,8 @@ func Of(tree any, t *Type) Value {
 		return Of(tree, t.Params[0])
 	}
 	if tree == nil {
+		// In a schema a null that is not allowed is dropped or refused before; that it is an error here too is for those who
+		// look at what was stored under another schema.
 		if t.Nullable || t.Kind == Null {
 			return NullValue
 		}
@@ -56,9 +65,11 @@ func fitted(tree any, t *Type) Value {
 		}
 	case string:
 		if t.Kind == String {
+			// tree, not x: the interface is there already, and a new one would be an allocation.
 			return Value{kind: String, ref: tree}
 		}
 		return formatted(x, t)
+	// A double may be written without a fraction, as 3; an int that was written as 3.0 is none.
 	case int64:
 		switch t.Kind {
 		case Int:
@@ -68,6 +79,7 @@ func fitted(tree any, t *Type) Value {
 		case Uint:
 			return UintOf(uint64(x))
 		}
+	// A float64 is no int, even if it is whole.
 	case float64:
 		if t.Kind == Double {
 			return DoubleOf(x)
@@ -82,6 +94,7 @@ func fitted(tree any, t *Type) Value {
 		return Of(int64(x), t)
 	case int32:
 		return Of(int64(x), t)
+	// A tree may have values in it already, where a policy has computed a part.
 	case Value:
 		return x
 	}
@@ -154,9 +167,11 @@ func mismatch(tree any, t *Type) Value {
 }
 
 // formatted reads a string whose format gives it another type.
+// The three formats whose places are no strings in CEL: date and date-time, duration, byte.
 func formatted(s string, t *Type) Value {
 	switch t.Kind {
 	case Timestamp:
+		// A date is the first instant of its day, in UTC.
 		if t.Format == "date" {
 			d, err := time.Parse(time.DateOnly, s)
 			if err != nil {
@@ -188,6 +203,7 @@ func dateTime(s string) Value {
 		return TimestampOf(time.Unix(0, 0).UTC())
 	}
 	t, err := time.Parse(time.RFC3339Nano, s)
+	// With a zone, or else without, which is UTC then.
 	if err == nil {
 		return TimestampOf(t)
 	}
@@ -201,7 +217,8 @@ func dateTime(s string) Value {
 // durationWord matches a number with a unit in words.
 var durationWord = regexp.MustCompile(`((\d+)\s*([A-Za-zµ]+))`)
 
-// durationUnits are the units in words; the last of each is a beginning of what may be written.
+// durationUnits are the units in words; the last of each is a beginning of what may be written. They are those of
+// kube-openapi's strfmt, by which Kubernetes reads the format: "3 days 4 hours" is one, and so is "3d".
 var durationUnits = []struct {
 	unit  time.Duration
 	names []string
@@ -218,6 +235,7 @@ var durationUnits = []struct {
 
 // wordyDuration reads a value of the format duration: what Go reads, and "3 days 4 hours".
 func wordyDuration(s string) (time.Duration, error) {
+	// Most are written as Go writes them.
 	if d, err := time.ParseDuration(s); err == nil {
 		return d, nil
 	}
@@ -230,6 +248,7 @@ func wordyDuration(s string) (time.Duration, error) {
 		}
 		unit := strings.ToLower(word[3])
 		for _, u := range durationUnits {
+			// The last name of a unit may go on: sec is second and seconds.
 			for i, name := range u.names {
 				if unit == name || i == len(u.names)-1 && strings.HasPrefix(unit, name) {
 					sum, found = sum+time.Duration(n)*u.unit, true
@@ -247,6 +266,7 @@ func wordyDuration(s string) (time.Duration, error) {
 // strings; an optional is its value. Types and other values of libraries have no tree.
 //
 // A value may be far larger than its cost, and a tree has no parts in common: one of more than mostItems parts is an error.
+// What is of a tree is returned as it is, without a copy: whoever writes to the result copies it first.
 func (v Value) Tree() (any, error) {
 	left := mostItems
 	return v.tree(&left)
@@ -264,6 +284,7 @@ func take(left *int, n int) error {
 }
 
 // weigh takes the parts of a tree from left, and stops below 0.
+// Once below 0 the rest need not be looked at, so that a tree takes no longer than it may.
 func weigh(tree any, left *int) {
 	if *left--; *left < 0 {
 		return
@@ -287,6 +308,7 @@ func weigh(tree any, left *int) {
 
 // tree is Tree with the parts that are left.
 func (v Value) tree(left *int) (any, error) {
+	// Before anything is made of it.
 	if err := take(left, 1); err != nil {
 		return nil, err
 	}
@@ -330,6 +352,7 @@ func (v Value) containerTree(left *int) (any, error) {
 	var err error
 	if v.kind == List {
 		// Two lists may be added to one of any size for the price of one: only what is left has room.
+		// A list that is longer than what is left will be an error before it is full.
 		list := make([]any, 0, min(v.Len(), *left))
 		v.Entries(func(_, item Value) bool {
 			var t any
@@ -341,6 +364,7 @@ func (v Value) containerTree(left *int) (any, error) {
 	}
 	m := map[string]any{}
 	put := func(key, value Value) bool {
+		// JSON has no other keys.
 		if key.kind != String {
 			err = fmt.Errorf("map key %q is of type %s, not string", key.String(), key.Type().TypeName())
 			return false
@@ -361,6 +385,7 @@ func (v Value) containerTree(left *int) (any, error) {
 
 // sortedKeys returns the keys of a tree in order.
 func sortedKeys(m map[string]any) []string {
+	// Not slices.Sorted of maps.Keys: this is on the way of each comprehension over a map.
 	keys := make([]string, 0, len(m))
 	for k := range m {
 		keys = append(keys, k)

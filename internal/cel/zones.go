@@ -28,8 +28,11 @@ const longestZone = 100
 // maxZones is how many names are kept; there are about 600.
 const maxZones = 1024
 
-// in returns a timestamp in a zone, which is a name of the IANA data or an offset from UTC: hours, colon, minutes.
+// in returns a timestamp in a zone, which is a name of the IANA data or an offset from UTC: hours, colon, minutes. (timeZone
+// in common/types/timestamp.go.) What has a colon is an offset, whose sign may be left out. The errors are those of Go's
+// packages, as upstream's are.
 func (z *zones) in(t time.Time, name string) (time.Time, error) {
+	// No name of a zone has a colon.
 	colon := strings.IndexByte(name, ':')
 	if colon < 0 {
 		found := z.load(name)
@@ -46,6 +49,8 @@ func (z *zones) in(t time.Time, name string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
+	// The sign belongs to both: -01:30 is ninety minutes, not thirty before one hour; and -00:30 has a sign that
+	// its hours do not show.
 	offset := hours*60 + minutes
 	if name[0] == '-' {
 		offset = hours*60 - minutes
@@ -58,12 +63,16 @@ func (z *zones) load(name string) zone {
 	if len(name) > longestZone {
 		return zone{err: errors.New("unknown time zone " + name[:longestZone] + "…")}
 	}
+	// One lock for all programs of an Env: a zone is looked up in a map most of the time, and read from a file
+	// once.
 	z.mu.Lock()
 	defer z.mu.Unlock()
 	if found, ok := z.known[name]; ok {
 		return found
 	}
 	location, err := time.LoadLocation(name)
+	// Names that do not exist are kept too, so that asking for one again is no look at the disk; whoever asks for
+	// a thousand different ones empties the map, and no more.
 	if z.known == nil || len(z.known) >= maxZones {
 		z.known = map[string]zone{}
 	}

@@ -13,6 +13,11 @@ import (
 //
 // Each step is a value that is copied and filled, and check asks. Who answers is an Authorizer, which knows the user. A check costs so
 // much that an expression has two of them. Values of these types can be called on and nothing else: even == of two is an error.
+//
+// Refused are a path or a resource that is blank, and names of service accounts that no account could have. A group, a name, a namespace
+// may be "", which means the core group, all names, all namespaces. What the authorizer says is no refusal: not allowed, with a reason,
+// or an error, which the decision has, so that an expression can decide what it means. Steps cost 1, a selector
+// what parsing it may take. Upstream is authz.go of the library of Kubernetes.
 
 // The types of the steps. Upstream has them for messages.
 var (
@@ -78,7 +83,8 @@ func ResourceValue(who Authorizer, a Attributes) cel.Value {
 	return cel.OpaqueValue(ResourceCheckType, question{Attributes: a, who: who})
 }
 
-// step makes a function that fills something of a question and may refuse.
+// step makes a function that fills something of a question and may refuse. A part that is set twice has what was set last. What one type
+// of step lacks, the types do not let anybody call: there is no check without a path or a resource.
 func step(name, id string, from, to *cel.Type, fill func(q *question, text string) (wrong string)) cel.Function {
 	return cel.Function{Name: name, Overloads: []cel.Overload{two(member(id, to, from, cel.StringType), func(a, b cel.Value) cel.Value {
 		// The question is a copy: steps of one may go on in several ways.
@@ -101,7 +107,8 @@ func blank(what, text string) string {
 	return ""
 }
 
-// ask is check: of a path or of a resource.
+// ask is check: of a path or of a resource. Each call asks anew; an authorizer that is slow is bounded by its price, of which an expression
+// can pay two.
 func ask(a, verb cel.Value) cel.Value {
 	q, ok := a.Ref().(question)
 	if !ok {

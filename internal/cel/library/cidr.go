@@ -120,6 +120,11 @@ func mayParse(f estimate) estimate {
 //	cidr('10.0.0.0/8').containsCIDR('10.1.0.0/16')     true
 //	cidr('10.1.2.3/8').ip(), .masked()                 10.1.2.3, 10.0.0.0/8
 //	cidr('10.0.0.0/8').prefixLength()                  8
+//
+// Refused are what is no range, IPv4 in the form of IPv6, and an address that is none as the text of containsIP; there it is only said
+// that there is no such overload. An address of the other family is in no range. Sizes are bytes of the prefix: a /8 has 1, a /24 has 3,
+// so a comparison with a longer one may cost more. Equal are ranges that are written alike: 10.1.2.3/8 is not 10.0.0.0/8, though both
+// contain the same. Upstream is cidr.go of the library of Kubernetes.
 func CIDR() *cel.Library {
 	inIP := two(member("cidr_contains_ip_string", cel.BoolType, CIDRType, cel.StringType), containsIPText)
 	inIP.Cost, inIP.Estimate = andParsed(comparedIP), mayParse(mayCompareIP)

@@ -9,6 +9,17 @@ import (
 // What calls cost. Upstream counts the functions of Kubernetes by their names, whatever the overload: the functions below make
 // what a row says of that, what a call has cost and what one may cost. Sizes are what Value.Size says: characters of a string, items
 // of a list, bytes of an address. Where a row says nothing a call costs 1.
+//
+// A cost is counted when the call was made, from values; an estimate when the expression is checked, from what types say of sizes. For
+// one function both have the same form, so that the estimate of a literal is what the call costs, and that of a field with a greatest
+// length no less than any call. An estimate is a pair: the cost, and the size of the result where that is known, as the next function
+// may go by it:
+//
+//	'abcdefghijkl'.upperAscii()      costs 2: a tenth of 12, rounded up; the estimate is 2 to 2, and its result is 12 long
+//	self.name.upperAscii()           with maxLength 64 is estimated at 0 to 7, and costs a tenth of what the name is long
+//
+// Rounding is a part of the figure: a cost is rounded up once for each walk, a traversal down for each string in it. Users see the sums
+// in messages about budgets, so they are upstream's to the unit (CallCost and EstimateCallCost in cost.go).
 
 // The prices of upstream: of a new list, of a new message, of a byte of a string that is walked over, of a byte of a regular
 // expression for each such step.
@@ -53,7 +64,9 @@ func mayCopy(args []cel.Node) (cel.Range, *cel.Range) {
 // have more than any computer can count.
 const mostTraversed = 4_000_000
 
-// traversed returns the cost of a walk over a tree: 1 for what has no length.
+// traversed returns the cost of a walk over a tree: 1 for what has no length, a tenth of the bytes for a string, and what is in them for
+// lists and maps. It is traversalCost of cost.go: the bytes are counted, not the characters, and what is left of ten is dropped, so
+// that a list of short strings costs nothing.
 func traversed(v cel.Value) uint64 {
 	left := mostTraversed
 	c := traversal(v, &left)
@@ -86,7 +99,8 @@ func traversal(v cel.Value, left *int) (sum uint64) {
 	return 1
 }
 
-// equality returns what == may cost for the types of a library: 1.
+// equality returns what == may cost for the types of a library: 1. For other types it says that it does not know them, and the
+// estimate is that of values that are compared byte by byte.
 func equality(types ...*cel.Type) func(t *cel.Type, a, b cel.Node) (cel.Range, bool) {
 	return func(t *cel.Type, _, _ cel.Node) (cel.Range, bool) {
 		for _, own := range types {

@@ -13,14 +13,18 @@ import (
 // times a factor: 1, the levels of flatten, or for those that compare each item with each other two times the square of the items,
 // and a tenth of it more for strings and bytes. What would cost more than any budget has is not done.
 
-// mostRange is the longest list that lists.range, slice and reverse make, and the most items that flatten looks at or returns. mostCompared is the
-// most items that are compared with each other: they cost ten million, of which no expression has a tenth.
+// What is refused: a slice with an end out of range, levels below 0, a range below 0 or over a million, and lists whose items have no
+// order, or not all the same. A slice or a range that fails costs 12, as an error has the size 1. Upstream is ext/lists.go.
+
+// mostRange is the longest list that lists.range, slice and reverse make, and the most items that flatten looks at or returns.
+// mostCompared is the most items that are compared with each other: they cost ten million, of which no expression has a tenth.
 const (
 	mostRange    = 1_000_000
 	mostCompared = 2236
 )
 
-// made returns what a list costs that is made.
+// made returns what a list costs that is made: 1 for the call, 10 for the list, and its size times the factor. A factor below 0 comes
+// from flatten with levels below 0, whose cost is counted though it fails.
 func made(factor float64, size uint64) uint64 {
 	if factor < 0 {
 		factor = 1
@@ -36,7 +40,8 @@ func mayMake(factor float64, size cel.Range) (cel.Range, *cel.Range) {
 // resulted is the cost by the length of the result.
 func resulted(_ []cel.Value, result cel.Value) uint64 { return made(1, result.Size()) }
 
-// literal returns the int that an argument is, 0 for one below it, and otherwise for what is no literal of an int.
+// literal returns the int that an argument is, 0 for one below it, and otherwise for what is no literal of an int. Estimates go by it:
+// lists.range(self.n) may be any list, whatever greatest value the schema gives n.
 func literal(n cel.Node, otherwise uint64) uint64 {
 	v, _ := n.Literal()
 	i, ok := v.(int64)
@@ -54,7 +59,8 @@ func factorOf(k cel.Kind) float64 {
 	return 2
 }
 
-// compared returns the cost of comparing all items of an argument with each other.
+// compared returns the cost of comparing all items of an argument with each other. Sorting takes fewer comparisons than that, but upstream
+// prices it as distinct, which takes them all (trackListSelfCompare).
 func compared(arg int) cost {
 	return func(args []cel.Value, _ cel.Value) uint64 {
 		// The first item speaks for all. An argument may be an error, which has no items.
@@ -194,7 +200,8 @@ func flattenOnce(list cel.Value) cel.Value {
 	return flatten(list, cel.IntOf(1))
 }
 
-// flatten puts the items of lists within a list in their place, down to some levels.
+// flatten puts the items of lists within a list in their place, down to some levels: 0 copies the list. Items that are no lists stay. The
+// checker wants the lists of a literal to be of one type, so what is nested unevenly comes from fields.
 func flatten(list, levels cel.Value) cel.Value {
 	if list.Kind() != cel.List || levels.Kind() != cel.Int {
 		return cel.Failf("no such overload: %v.flatten(%v)", list.Type(), levels.Type())
@@ -259,7 +266,8 @@ func notSorted(name string, v cel.Value) cel.Value {
 	return cel.Failf("no such overload: %s", name)
 }
 
-// sorted returns a list in the order of the keys of its items. Keys are of one type that has an order.
+// sorted returns a list in the order of the keys of its items. Keys are of one type that has an order: int and double have one with each
+// other, and are refused all the same, as sortListByAssociatedKeys looks at the type of each.
 func sorted(list, keys cel.Value) cel.Value {
 	if list.Kind() != cel.List || keys.Kind() != cel.List {
 		return notSorted("@sortByAssociatedKeys", list)
@@ -294,7 +302,7 @@ func sorted(list, keys cel.Value) cel.Value {
 	return cel.ListValue(items)
 }
 
-// distinct returns the first of each that are equal.
+// distinct returns the first of each that are equal, in the order of the list. Equal are 1, 1.0 and 1u, and so are lists with equal items.
 func distinct(list cel.Value) cel.Value {
 	if list.Len() == 0 {
 		return list

@@ -12,6 +12,11 @@ import (
 // Named formats check strings: format.dns1123Label().validate("a.b") is an optional list of what is wrong, in the words that users
 // know from names of objects. A format is a row: its functions, and how long upstream takes its regular expression for, by which it
 // counts the cost.
+//
+// Nothing is refused: what is wrong with a string is the value. Words are those of the validation of objects, k8s.io/apimachinery's
+// pkg/api/validation and pkg/util/validation, so that a rule tells users what a field of that sort would. A length is told
+// before a form. Prefixes are names to which something is added, and may end with a dash. Upstream is format.go of the library of
+// Kubernetes; regular expressions of dates and uuids are of kube-openapi's strfmt.
 
 // FormatType is the type of a format. Upstream has it for a message.
 var FormatType = cel.ObjectOf("kubernetes.NamedFormat")
@@ -80,7 +85,8 @@ func (r *rule) check(s string) []string {
 	return errs
 }
 
-// prefix checks a name to which something will be added, so that it may end with a dash.
+// prefix checks a name to which something will be added, so that it may end with a dash: metadata.generateName for one. What it refuses
+// it describes as a whole name would be (maskTrailingDash of apimachinery).
 func prefix(check func(string) []string) func(string) []string {
 	return func(s string) []string {
 		if len(s) > 1 && strings.HasSuffix(s, "-") {

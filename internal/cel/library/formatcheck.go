@@ -9,7 +9,9 @@ import (
 )
 
 // checkFormat reports what is wrong with a call of string.format whose format and list of arguments are literals: the same that the
-// call would say, as far as types tell it, and arguments that no clause uses.
+// call would say, as far as types tell it, and arguments that no clause uses. It is called by the checker for each call of an expression
+// that was checked, and reports at the argument that is wrong, or at the call. A call with a format or a list that is no literal is
+// left to the evaluator, to which an argument too many is nothing. Upstream is stringFormatValidator of ext/formatting.go.
 func checkFormat(c *cel.Checked, call *syntax.Expr, report func(id int32, text string)) {
 	if call.Name != "format" || call.Operand == nil || call.Operand.Kind != syntax.Literal || len(call.Args) != 1 ||
 		call.Args[0].Kind != syntax.List {

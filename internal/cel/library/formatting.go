@@ -16,6 +16,15 @@ import (
 // an integer in another base (%b by a bool too, %x by a string or bytes), %% by a percent sign. Upstream writes numbers of %f and %e
 // for readers of American English: 1,234.500000 and 1.234500×10⁰³. The texts of errors are upstream's, which has the same for
 // an expression that is checked (formatcheck.go).
+//
+//	'%s'.format([1.5]), '%s'.format([[1.5]])     1.5, [1.500000]: within a list all is written with a type's own clause
+//	'%s'.format([['a', b'c', null]])             ["a", b"c", null]
+//	'%s'.format([{'b': 1, 'a': 2}])              {"a":2, "b":1}: in the order of keys
+//	'%x %X'.format([-255, 'hi'])                 -ff 6869
+//	'%.0f'.format([2.5])                         2: halves go to the even neighbour
+//
+// It costs a tenth of the format's length, whatever the arguments are; so the result has a greatest length (longest) and takes steps.
+// Upstream is ext/formatting.go, as the second version of the strings has it.
 
 // clause is one of a format: its verb, and the digits behind the point, which only %e and %f have and others ignore.
 type clause struct {
@@ -98,8 +107,8 @@ var clauseRules = map[byte]string{
 	'X': "only integers, byte buffers, and strings can be formatted as hex, was given ",
 }
 
-// longest is the most bytes that a function may make of short arguments. Upstream has no bound but the memory. What is longer is out
-// of budget.
+// longest is the most bytes that a function may make of short arguments: 16 MiB. Upstream has no bound but the memory. What is longer
+// is out of budget.
 const longest = 16 << 20
 
 // writer gathers a text that has a longest.

@@ -62,6 +62,10 @@ func stringToIP(v cel.Value) cel.Value {
 //	ip.isCanonical('::0001')                    false: it is written ::1
 //	ip('127.0.0.1').isLoopback()                true, and isUnspecified, isLinkLocalMulticast, isLinkLocalUnicast, isGlobalUnicast
 //	string(ip('::0001'))                        '::1'
+//
+// It is stricter than what services and pods may have in their fields: zeros in front, 10.01.0.1, are refused as well, since some read
+// them as octal. A call costs 1, those that read a text a walk over it, isCanonical two, as it writes the address, too. ip is a function
+// and the beginning of the name ip.isCanonical; the checker tries the longer name first. Upstream is ip.go of the library of Kubernetes.
 func IP() *cel.Library {
 	// is makes a question of an address.
 	is := func(name, id string, f func(netip.Addr) bool) cel.Function {

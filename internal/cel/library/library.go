@@ -32,6 +32,16 @@
 //
 // Memory and time of a call are bounded by its arguments, whose costs were paid, or by a limit of its own: see longest, mostRange and
 // mostCompared. Beyond it a call is out of budget, as it would be if it had been done.
+//
+// What can be refused is refused at one of three times, and functions_test.go has an example of each for every library:
+//
+//	checked     a type that no overload takes, an argument of a macro that is no name, a format that its literals do not fit
+//	program     a regular expression that is a literal and does not compile
+//	run         everything that only values tell: an index out of range, a text that is no address. The error is a value, which
+//	            || and && may outweigh; being out of budget is none that anything outweighs
+//
+// Upstream has the libraries of Kubernetes in k8s.io/apiserver/pkg/cel/library, a file each, and their costs in cost.go there; those of
+// the language in cel-go's ext, optionals in cel/library.go. Which of them an environment has is in pkg/cel/environment/base.go.
 package library
 
 import "apichain/internal/cel"
@@ -43,7 +53,8 @@ func New() []*cel.Library { return libraries(false) }
 // Stored returns the libraries for expressions that are stored, of which a newer server may have taken some.
 func Stored() []*cel.Library { return libraries(true) }
 
-// libraries are in upstream's order, which is that in which overloads of one name are tried.
+// libraries are in upstream's order, which is that in which overloads of one name are tried: isLessThan, for one, is of quantities and of
+// versions, and indexOf of lists and of strings.
 func libraries(newest bool) []*cel.Library {
 	l := []*cel.Library{cel.Standard(), URLs(), Regex()}
 	if !newest {

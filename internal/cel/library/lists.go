@@ -8,6 +8,10 @@ import (
 // no length is 1, a string a tenth of its bytes. Items are of one type for the checker, but a list of dyn may have any, and then what
 // has no order is an error, and what has no order with its neighbour is passed over, as upstream does. The functions indexOf and
 // lastIndexOf have the names, and the costs, of those of strings.
+//
+// An empty list is sorted, sums to the zero of its type, has nothing at any place, and neither a least nor a greatest item: min and max
+// refuse it. A sum that is out of range is an error as that of + is. What has no sum, as a list of strings, has no overload, and so is
+// refused when it is checked. Upstream is lists.go of the library of Kubernetes.
 
 // elements are the types whose lists can be sorted, and summable those whose lists have a sum, beginning with zero.
 func elements() []*cel.Type {
@@ -95,7 +99,8 @@ func mayInclude(args []cel.Node) (cel.Range, *cel.Range) {
 // mostSteps is how many pairs of values a call may compare.
 const mostSteps = 4_000_000
 
-// comparison is many comparisons of one call.
+// comparison is many comparisons of one call. Upstream compares as long as it takes, for a cost that does not tell how large the items
+// are; here steps are counted through all of them, and a call with too many is out of budget. The zero value has compared nothing.
 type comparison struct{ steps int64 }
 
 // same reports whether two values are equal; what cannot be compared is not.
@@ -156,7 +161,8 @@ func isSorted(list cel.Value) cel.Value {
 	return cel.True
 }
 
-// extreme returns the function that finds the value which another is replaced by if they compare as worse.
+// extreme returns the function that finds the value which another is replaced by if they compare as worse: -1 for the greatest, 1 for the
+// least. Of equal ones the first is returned, which shows where 1 and 1.0 are equal.
 //
 //go:noinline
 func extreme(name string, worse int) func(cel.Value) cel.Value {

@@ -19,6 +19,10 @@ const unused = "#unused"
 //
 // Those without an implementation are the evaluator's, which
 // does not look at the right side of an or whose left side is there.
+//
+// Only value() of nothing and unwrap of what is no optional are refused when they run. A call costs 1; or and orValue cost what is
+// evaluated of them; optMap costs the receiver twice and a fold over nothing: optional.of(3).optMap(v, v * 2) is 7. An optional within
+// a list or map has no place there: [?o] and {?k: o} take its value, or leave the item out. Upstream is optionalLib of cel/library.go.
 func Optionals() *cel.Library {
 	k, v := cel.ParamOf("K"), cel.ParamOf("V")
 	list, dict, maybe := cel.ListOf(v), cel.MapOf(k, v), cel.OptionalOf(v)
@@ -71,7 +75,8 @@ func Optionals() *cel.Library {
 	}
 }
 
-// nonZero returns an optional that is there unless the value is empty.
+// nonZero returns an optional that is there unless the value is empty: false, 0, "", null, a list, map or message without anything in it,
+// a duration of nothing.
 func nonZero(v cel.Value) cel.Value {
 	if v.IsZero() {
 		return cel.None
@@ -79,7 +84,7 @@ func nonZero(v cel.Value) cel.Value {
 	return cel.Some(v)
 }
 
-// itemAt returns an item of a list if there is one.
+// itemAt returns an item of a list if there is one: that of first or last, which an empty list does not have.
 func itemAt(list cel.Value, i int) cel.Value {
 	if i < 0 || i >= list.Len() {
 		return cel.None

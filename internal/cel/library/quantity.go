@@ -44,7 +44,9 @@ func amountValue(n quantity.Number, err error) cel.Value {
 }
 
 // Quantity has quantity(string), comparisons, sums and conversions. Answers are those of upstream's type: whether a quantity is an
-// integer goes by how it was written, too.
+// integer goes by how it was written, too: 2000m is 2, and yet none. Refused are what is no quantity, and asInteger of what is no
+// integer or does not fit one; asApproximateFloat takes everything. Reading costs a walk, the others 1, however many digits there are;
+// those digits are limited by the text, and computing with them takes steps (Weight). Upstream is quantity.go of the library of Kubernetes.
 //
 //	isQuantity('1.5Gi'), sign(quantity('-1'))                    true, -1
 //	quantity('1k').compareTo(quantity('1Ki'))                    -1, and isLessThan, isGreaterThan

@@ -11,7 +11,10 @@ import (
 //	'abc 123'.find('[0-9]+')          '123'      '' for nothing
 //	'1 2 3'.findAll('[0-9]', 2)       ['1', '2']
 //
-// A pattern that is a literal is compiled with the program, any other at each call, which its cost pays.
+// A pattern that is a literal is compiled with the program, any other at each call, which its cost pays. One that does not compile is
+// refused at the same time, with other words: "error parsing regexp" by the program, "Illegal regex" by the call. A number of matches
+// below 0 means all, 0 none. The cost is a tenth of a length one more than the text's, times a quarter of the pattern's, each rounded
+// up; what is found does not matter. Upstream is regex.go of the library of Kubernetes.
 func Regex() *cel.Library {
 	s := cel.StringType
 	return &cel.Library{Name: "kubernetes.regex", Functions: []cel.Function{

@@ -2,6 +2,11 @@ package library
 
 import "apichain/internal/cel"
 
+// The idea: an overload is a row: its ID, by which upstream knows it as well, the types that it takes and returns, and what it does. Types
+// are looked at by the checker, and again before the call for what was dyn, so a function may take it that its arguments are of these
+// types. Those that are called in another way have to look by themselves: find, whose pattern is compiled before, and functions with
+// one implementation for all their overloads.
+//
 // Nothing here is inlined: there are hundreds of rows, each of which would be larger than the call.
 
 // The forms of rows: global is a function of its arguments, member one that is called on the first of them.

@@ -12,6 +12,12 @@ import (
 
 // Versions as semver.org has them: three numbers, what comes before a release, and the name of a build, which does not count. The
 // texts of errors are those of upstream's parser.
+//
+//	1.0.0-alpha < 1.0.0-alpha.1 < 1.0.0-alpha.beta < 1.0.0-rc.2 < 1.0.0-rc.10 < 1.0.0 = 1.0.0+build
+//
+// Refused are fewer than three numbers, zeros in front, empty parts, and characters that are neither letters, digits nor dashes. With
+// true as second argument a v in front and those zeros are dropped and missing numbers are 0, so that v1.02 is 1.2.0; but where numbers
+// are missing, nothing may follow, as in 1.0-rc. Upstream is semverlib.go of the library of Kubernetes, over blang/semver.
 
 // SemverType is the type of a version. Upstream has it for a message.
 var SemverType = cel.ObjectOf("kubernetes.Semver")

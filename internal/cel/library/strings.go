@@ -15,7 +15,8 @@ import (
 // errRange returns the error of an index.
 func errRange(i int64) cel.Value { return cel.Failf("index out of range: %d", i) }
 
-// offsetOf returns the offset in bytes of a place, and false for one that is behind the end.
+// offsetOf returns the offset in bytes of a place, and false for one that is below 0 or behind the end. The end is a place. Strings are
+// UTF-8, so that it has to count; upstream makes a slice of runes first.
 func offsetOf(s string, place int64) (int, bool) {
 	if place < 0 || place > int64(len(s)) {
 		return 0, false
@@ -90,7 +91,8 @@ func searchBack(s, part string, from int64) cel.Value {
 	return cel.IntOf(int64(utf8.RuneCountInString(s[:i])))
 }
 
-// searchLast is searchBack from the end.
+// searchLast is searchBack from the end. It is no special case of a place, since the place behind the last character is one at which
+// nothing but an empty string can be.
 func searchLast(text, part cel.Value) cel.Value {
 	length := utf8.RuneCountInString(text.Str())
 	if part.Str() == "" {
@@ -175,7 +177,16 @@ func quote(v cel.Value) cel.Value {
 	return cel.StringOf(`"` + escapes.Replace(strings.ToValidUTF8(v.Str(), "\uFFFD")) + `"`)
 }
 
-// Strings has them:
+// Strings has them. Upstream is ext/strings.go at version 2, and cost.go of Kubernetes, by the names of the functions:
+//
+//	                      costs                                     refuses
+//	charAt                1                                         a place below 0 or behind the end; the end itself is ""
+//	indexOf, lastIndexOf  a tenth of the bytes, rounded down        a place below 0; one behind the end finds nothing
+//	substring             a tenth of the characters, rounded up     places out of range, and a start behind the end
+//	lowerAscii, trim …    a tenth of the characters, rounded up     nothing; letters beyond ASCII stay as they are
+//	replace, split        a fifth of the characters, rounded up     nothing; a number of 0 does nothing, or splits into nothing
+//	join                  a fifth of the result, rounded up         an item that is no string
+//	format                a tenth of the format, rounded up         see formatting.go
 //
 //	'abc'.charAt(1), 'abc'.substring(1, 3)              'b', 'bc'
 //	'abcb'.indexOf('b'), .lastIndexOf('b', 2)           1, 1: the last one that begins at 2 or before; -1 for none
@@ -261,10 +272,11 @@ func quoteRow() cel.Overload {
 	return o
 }
 
-// joined is by the length of the result.
+// joined is by the length of the result, since the receiver is a list, whose length says little of the strings in it.
 func joined(_ []cel.Value, result cel.Value) uint64 { return walkTwice(result.Size()) }
 
-// mayReplace says how long the result may be: where something empty is replaced, the other goes around every byte; where the other
+// mayReplace says how long the result may be, which is a guess of upstream's that its successors go by: of 4 to 8 for a text of 4 in which
+// 2 are replaced by 4. Where something empty is replaced, the other goes around every byte; where the other
 // is not longer, the string is as long as it was; otherwise as many as there can be are replaced.
 func mayReplace(args []cel.Node) (cel.Range, *cel.Range) {
 	size, old, with := args[0].Size(), args[1].Size(), args[2].Size()

@@ -54,7 +54,7 @@ func eval(env *cel.Env, expression string) (cel.Value, uint64) {
 	}
 	p, err := c.Program()
 	if err != nil {
-		return cel.Failf("program: %w", err), 0
+		return cel.Failf("program: %v", err), 0
 	}
 	return p.Eval(testVariables(), cel.Limit{Cost: budget})
 }

@@ -9,6 +9,12 @@ import "strings"
 // Faults that are none of the grammar's are found here: a number that is too great, an escape that means nothing, a reserved name, an
 // argument that a macro cannot take. The tree may have holes where the thorough parser found a fault; what stands there is of kind 0.
 // It is built all the same, so that all faults of a text are told at once.
+//
+// IDs by the example of a.b + f(c): a is 1, the selection 2; the plus is 3, as upstream takes the ID of an operator before it goes to
+// the right side; the call is 4, at its parenthesis, before its argument c, which is 5. Of a || b it is the other way round: b is 2,
+// and the operator 3. Checkers keep types, and messages places, by these numbers, so that one that is taken too early moves a caret.
+//
+// Upstream is the visitor of parser.go (unnest, VisitSelect, VisitMemberCall, …) with the factory of helper.go.
 
 // The places of IDs that have none: of what stands where a fault is, and of calls that became something else.
 const (
@@ -34,7 +40,8 @@ func (b *builder) id(offset int32) int32 {
 	return int32(len(b.offsets) - 1)
 }
 
-// release takes an ID back. Only the last one can be used again.
+// release takes an ID back. Only the last one can be used again: the ID of a call that a macro replaced is in the middle, as those of its
+// arguments and of its expansion are behind it, and stays unused (deleteID in helper.go).
 func (b *builder) release(id int32) {
 	b.offsets[id] = gone
 	if int(id) == len(b.offsets)-1 {
@@ -66,7 +73,8 @@ func (b *builder) expr(k Kind, id int32) *Expr {
 	return e
 }
 
-// fault reports what is wrong at an offset, and returns what stands there instead.
+// fault reports what is wrong at an offset, and returns what stands there instead: an expression of kind 0, which no tree has that is
+// returned. Macros may look at one, and find no identifier.
 func (b *builder) fault(offset int32, message string) *Expr {
 	e := b.expr(0, b.id(offset))
 	if !b.deep {
@@ -84,7 +92,8 @@ func (b *builder) place(offset int32) (line, column int) {
 	return b.source.Place(offset)
 }
 
-// giveUp reports that the expression is too much, and has nothing more built.
+// giveUp reports that the expression is too much, and has nothing more built. The fault has no place, since it is one of the whole. It is
+// told once, and what was found before it stays.
 func (b *builder) giveUp(message string) *Expr {
 	if !b.deep {
 		b.faults.Add(-1, -1, message)
@@ -117,7 +126,8 @@ func unnest(n *node) *node {
 	return nil
 }
 
-// build returns the expression of a node.
+// build returns the expression of a node. Its depth is bounded a second time here: a.b.c.d is read by a loop, so that reading it is not
+// nested, but its tree is as deep as it has points (checkAndIncrementRecursionDepth).
 func (b *builder) build(n *node) *Expr {
 	if n = unnest(n); n == nil || b.deep {
 		return b.hole()
@@ -171,7 +181,8 @@ func (b *builder) operation(id int32, name string, first *Expr, rest ...*node) *
 	return b.call(id, name, nil, args)
 }
 
-// logic returns the calls of a || b || c as a balanced tree, which the operators allow, as their order does not matter.
+// logic returns the calls of a || b || c as a balanced tree, which the operators allow, as their order does not matter. A chain of a
+// thousand terms is ten deep then; nested to the left it would be over the limit (logicManager in helper.go).
 func (b *builder) logic(name string, n *node) *Expr {
 	// Upstream numbers an operator behind the term that follows it.
 	terms := []*Expr{b.build(n.first)}
@@ -197,7 +208,8 @@ func (b *builder) balance(name string, terms []*Expr, ids []int32) *Expr {
 	return e
 }
 
-// unary returns what !!!a is: an even number of operators does nothing.
+// unary returns what !!!a is: an even number of operators does nothing, so that --a is a, even where a has no negation for the checker
+// to refuse.
 func (b *builder) unary(name string, n *node) *Expr {
 	if n.count%2 == 0 {
 		return b.build(n.first)
@@ -216,7 +228,8 @@ func (b *builder) name(n *node) (string, bool) {
 // badName is what is wrong where a name should be.
 const badName = "unsupported ident kind"
 
-// selection returns a.b, and of a.?b the call that it is. A selection without a name is a hole at its beginning.
+// selection returns a.b, and of a.?b the call that it is, with the name as a string. A selection without a name is a hole at its
+// beginning. A name in back quotes is the field that stands between them, so a.`b` is a.b.
 func (b *builder) selection(n *node) *Expr {
 	operand := b.build(n.first)
 	field := n.child(1)
@@ -345,7 +358,8 @@ func (b *builder) quoted(n *node) *Expr {
 	return b.literal(n, v)
 }
 
-// named returns an identifier, or a call of a function.
+// named returns an identifier, or a call of a function. Reserved names are refused here and not by the grammar, so that fields may have
+// them (VisitIdent, VisitGlobalCall); in, true, false and null are tokens of their own, and no field may have them.
 func (b *builder) named(n *node) *Expr {
 	if n.id == 0 {
 		return b.expr(0, b.id(b.at(n.start)))
@@ -438,7 +452,8 @@ func (b *builder) call(id int32, name string, operand *Expr, args []*Expr) *Expr
 	return e
 }
 
-// macro returns the last of the macros that a call is one of; one with that number of arguments before one with any.
+// macro returns the last of the macros that a call is one of; one with that number of arguments before one with any. The last one, as
+// upstream keeps them in a map by name, number and form, where a library overwrites what was there (expandMacro).
 func (b *builder) macro(name string, member bool, args int) *Macro {
 	var found *Macro
 	for i := len(b.options.Macros) - 1; i >= 0; i-- {

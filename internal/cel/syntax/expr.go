@@ -20,6 +20,18 @@
 //	             standard.go)
 //	fault.go     what was wrong, with line and caret
 //
+// What becomes of a text, by the example of has(a.b) ? a.b : -1:
+//
+//	tokens       has ( a . b ) ? a . b : - 1, each with where it begins and ends; the blanks are gone
+//	nodes        an expr with three parts: a call with a selection, a selection, an int with a sign. The levels between, such as
+//	             sums, leave no node, as nothing is added
+//	expressions  (_?_:_ has(a.b) a.b -1): an operator is a call, has is the selection with Test, and the sign is part of the literal
+//	offsets      of the condition 9, where its question mark is: errors of a checker point there, and not at its beginning
+//
+// Upstream is cel-go, whose package parser has the grammar in gen/CEL.g4, lexer and parser generated of it, and the visitor that
+// builds the tree in parser.go. What the generated code calls is the runtime of ANTLR 4 for Go: error_strategy.go recovers,
+// parser_atn_simulator.go predicts. Comments name the function that a rule comes from.
+//
 // The package knows no types and no values but those of literals: whether a name exists, and whether a function takes what it is
 // given, is for those who check the tree. It keeps nothing but the grammar, so Parse may be called concurrently. An AST is never
 // changed once it is returned, and may be read concurrently.

@@ -23,7 +23,14 @@ type Fault struct {
 }
 
 // Faults are what is wrong with an expression. As an error they print as cel-go prints issues, which users and test suites
-// compare. The zero Faults has none and no source.
+// compare. The zero Faults has none and no source. The checker adds its own to the same kind, so that one that reads well and means
+// nothing prints alike:
+//
+//	ERROR: <input>:1:6: undeclared reference to 'b' (in container '')
+//	 | a && b
+//	 | .....^
+//
+// Lines and columns are from 1 where they are printed, and columns from 0 in a Fault. Not safe for use by several while faults are added.
 type Faults struct {
 	Source *Source
 	List   []Fault // in the order in which they were found, at most 100
@@ -67,7 +74,8 @@ func (f *Faults) Error() string {
 }
 
 // mark writes the line of a fault and a caret below its column. Runes of more than one byte are as wide as two columns, so what
-// stands below them is as wide.
+// stands below them is as wide. A tab is shown as a blank, since it would be wider than its point. A fault without a place has no line,
+// and neither has one of a line that is too long to be shown (ToDisplayString in common/error.go).
 func (f *Faults) mark(b *strings.Builder, e Fault) {
 	line, ok := f.Source.line(e.Line)
 	if !ok || len(line) > lineLimit {

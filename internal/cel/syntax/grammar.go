@@ -15,6 +15,21 @@ import (
 // has read anything. So it is a loop: a first operand, then turns of an operator and another operand, and each turn makes what was
 // read before its first part. Which operators the second operand may have is told by a precedence: calc is called with 2 behind a
 // plus, so it leaves another plus to its caller, but takes a times.
+//
+//	a + b * c - d    calc.0 reads a and +; calc.2 reads b, takes the *, for which calc.3 reads c, and leaves the -, which needs 1;
+//	                 so a + b*c is the first part of the difference
+//
+// The network of a rule has a state before each element and edges between them: by a token, through a rule, or for nothing. For
+// expr: or ( '?' or ':' expr )? it is
+//
+//	start - or - block - '?' - or - ':' - expr - last - stop
+//	               '----------------------------'
+//
+// where block is the decision. A state knows which tokens may come (first), with nothing among them if the end of the rule can be
+// reached without a token; then what may come depends on the caller. It is that distinction on which sync and the messages rest.
+//
+// Upstream has the network as numbers in gen/cel_parser.go, which ANTLR made of CEL.g4. The kinds of states here are those between which
+// its recovery distinguishes: a block start, a loop entry, a loop back.
 
 // set is a set of kinds of tokens; nothing is the member that says that a rule may end.
 type set uint64
@@ -32,12 +47,14 @@ func setOf(kinds ...kind) (s set) {
 	return s
 }
 
-// names are the kinds of tokens as upstream's grammar calls them.
+// names are the kinds of tokens as upstream's grammar calls them, by kind: a literal is in quotes, what has a form has its name. Messages
+// print them, so they are a part of what users see.
 var names = [bad]string{"<EOF>", "'=='", "'!='", "'in'", "'<'", "'<='", "'>='", "'>'", "'&&'", "'||'", "'['", "']'", "'{'", "'}'", "'('",
 	"')'", "'.'", "','", "'-'", "'!'", "'?'", "':'", "'+'", "'*'", "'/'", "'%'", "'true'", "'false'", "'null'", "WHITESPACE", "COMMENT",
 	"NUM_FLOAT", "NUM_INT", "NUM_UINT", "STRING", "BYTES", "IDENTIFIER", "ESC_IDENTIFIER"}
 
-// String prints a set as messages have it.
+// String prints a set as messages have it: in the order of kinds, with braces around it unless it has one member (IntervalSet's
+// StringVerbose in ANTLR).
 func (s set) String() string {
 	var parts []string
 	for s &^= nothing; s != 0; s &= s - 1 {
@@ -272,7 +289,8 @@ type state struct {
 	first  set // the tokens that may come; nothing, if the rule may end here
 }
 
-// edge leads from a state to another one: by a token, through a rule, or at no cost.
+// edge leads from a state to another one: by a token, through a rule, or at no cost. One through a rule leads to where the rule was
+// called, and has its start in call; a prediction goes to the start and keeps the other for the end.
 type edge struct {
 	to    *state
 	set   set    // the tokens, 0 for the others
@@ -282,7 +300,8 @@ type edge struct {
 	returns bool
 }
 
-// theGrammar returns the grammar, which is made once, by the first faulty text, and never changed.
+// theGrammar returns the grammar, which is made once, by the first faulty text, and never changed. A server whose rules are all sound
+// never makes it.
 var theGrammar = sync.OnceValue(func() *grammar {
 	g := &grammar{rules: readTable()}
 	for r := range rules {

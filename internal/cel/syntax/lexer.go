@@ -5,8 +5,18 @@ import "slices"
 // The idea: a token is the longest piece of text that the grammar knows at a place, and of two kinds of the same length the one
 // that stands first here. Every kind begins in its own way, so one switch on the first rune finds it. What begins no token, or
 // begins one and does not go on as one, is a bad piece: up to and with the rune that does not fit. Reading goes on behind it.
+//
+//	a.5       a and .5: a point before a digit begins a number, as that is longer than the point
+//	1.e5      1, a point, e5: a number has digits behind its point, so that 1.size() is a call
+//	inner     a name: in is a token, but the name is longer
+//	=!        a bad piece of two runes, since = begins == alone. The sign is lost, and what follows is read without it
+//	'a        bad up to the end of the text; 'a and a line feed up to and with the line feed
+//	"""a       an empty string and the bad piece "a: three quotes without an end are no beginning, and two are a string
+//
+// The tokens are those of CEL.g4; what happens to bad pieces is of ANTLR's Lexer, which skips the rune at which it got stuck.
 
-// kind is the kind of a token. The order is that of upstream's grammar, since sets of kinds are printed in it.
+// kind is the kind of a token. The order is that of upstream's grammar, since sets of kinds are printed in it. Operators come first,
+// then words, and then what has a form; the parsers count on comparisons being together, from equals to greater.
 type kind int8
 
 const (
@@ -72,13 +82,15 @@ func (l *lexer) at(i int32) rune {
 	return -1
 }
 
-// next returns the token at an offset: of kind end behind the text.
+// next returns the token at an offset: of kind end behind the text. A token is never empty but at the end, so whoever goes on behind
+// each of them comes to the end.
 func (l *lexer) next(start int32) token {
 	k, stop := l.scan(start)
 	return token{k, start, stop}
 }
 
-// scan returns the kind of a token, and where it ends.
+// scan returns the kind of a token, and where it ends. Two runes tell the kinds apart, but for strings, whose prefix may be two
+// letters, and for words, which are looked up once they were read.
 func (l *lexer) scan(i int32) (kind, int32) {
 	c, then := l.at(i), l.at(i+1)
 	switch {
@@ -106,7 +118,8 @@ func (l *lexer) scan(i int32) (kind, int32) {
 	return l.operator(i, c, then)
 }
 
-// operator reads the tokens that are made of one rune or of two.
+// operator reads the tokens that are made of one rune or of two. Of = & and | one rune alone is no token, so that a = b says of the
+// sign that it is none; of ! < and > it is one.
 func (l *lexer) operator(i int32, c, then rune) (kind, int32) {
 	one, two, second := bad, bad, '='
 	switch c {
@@ -134,7 +147,8 @@ func (l *lexer) operator(i int32, c, then rune) (kind, int32) {
 	return one, i + 1
 }
 
-// upTo returns the end of a bad piece that does not go on at an offset: behind the rune there, if there is one.
+// upTo returns the end of a bad piece that does not go on at an offset: behind the rune there, if there is one. That rune is part of
+// the piece since upstream's lexer had taken it when it found no rule that goes on.
 func (l *lexer) upTo(i int32) int32 { return min(i+1, int32(len(l.text))) }
 
 // while returns the offset of the first rune from i on that does not fulfil a condition.
@@ -145,7 +159,8 @@ func (l *lexer) while(i int32, fits func(rune) bool) int32 {
 	return i
 }
 
-// number reads 1, 0x1f, 1u, 0x1fu, 1.5, .5, 1e3. A point or an exponent without digits is no part of it.
+// number reads 1, 0x1f, 1u, 0x1fu, 1.5, .5, 1e3. A point or an exponent without digits is no part of it. A sign is a token of its own:
+// whether a minus belongs to a number is for the parsers, since a-1 is a difference. The range is looked at by number in literal.go.
 func (l *lexer) number(i int32) (kind, int32) {
 	k, stop := integer, l.while(i, isDigit)
 	// 0x without a digit behind it is a zero and a name.
@@ -175,7 +190,8 @@ func (l *lexer) number(i int32) (kind, int32) {
 	return k, stop
 }
 
-// word reads an identifier, a keyword, or a string with a prefix: r, b, br.
+// word reads an identifier, a keyword, or a string with a prefix: r, b, br. Reserved words such as while are identifiers here, for a
+// field may have such a name: a.while is sound, and while alone is told when the tree is built.
 func (l *lexer) word(i int32) (kind, int32) {
 	// r, b or br before a quote, in either case of letters, begin a string.
 	quote, k, raw := i, text, false
@@ -206,7 +222,8 @@ func (l *lexer) word(i int32) (kind, int32) {
 	return identifier, stop
 }
 
-// backquoted reads `an.identifier`.
+// backquoted reads `an.identifier`: a name of a field that has points, dashes, slashes or blanks, as labels have. Nothing is escaped
+// in it, and it stands behind a point or before the colon of a message's field only.
 func (l *lexer) backquoted(i int32) (kind, int32) {
 	stop := l.while(i+1, func(r rune) bool {
 		return isLetter(r) || isDigit(r) || r == '.' || r == '-' || r == '/' || r == ' '
@@ -258,7 +275,8 @@ func (l *lexer) body(i int32, q rune, n int, raw bool) (int32, bool) {
 	}
 }
 
-// escape reads what stands behind a backslash: one rune, or digits. It returns the offset behind it, or of what does not fit.
+// escape reads what stands behind a backslash: one rune, or digits. It returns the offset behind it, or of what does not fit. Here
+// only the form is looked at: that \ud800 is no rune is found by unquote, with another text.
 func (l *lexer) escape(i int32) (int32, bool) {
 	n, fits := 0, isHex
 	switch c := l.at(i); c {

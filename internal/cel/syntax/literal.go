@@ -7,7 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// number returns the value of a number's token and its sign.
+// number returns the value of a number's token and its sign: an int64, uint64 or float64, by the form. Zeros in front mean nothing, and
+// there are no octal numbers. The errors are those of VisitInt, VisitUint and VisitDouble in parser.go, which do not say why: out of
+// range is the only way a token can be wrong. A double that is too small is 0, one that is too great an error.
 func number(f form, sign, digits string) (any, error) {
 	// The sign is read with the digits, since the least int has no positive counterpart.
 	base := 10
@@ -41,11 +43,16 @@ var (
 	errRune     = errors.New("invalid unicode code point")
 )
 
-// lineEnds are written as line feeds in every string.
+// lineEnds are written as line feeds in every string, raw ones too: an expression means the same, whichever system its file is from.
+// Only strings of three quotes can have them, and what \r\n stands for is not touched.
 var lineEnds = strings.NewReplacer("\r\n", "\n", "\r", "\n")
 
 // unquote returns the value of a string's token without the b of bytes. In bytes \x and octal digits are a byte, in strings a code
-// point.
+// point, so that '\xff' has two bytes and b'\xff' one; \u and \U are refused in bytes. The rules are those of unescape.go.
+//
+//	'a\x41'      aA           r'a\x41'     a\x41: raw, and a backslash before a quote does not hide it
+//	'''a'b'''    a'b          '\101'       A: three octal digits, up to \377
+//	'\?\`'       ?`           '\ud800'     an error: half of a pair of UTF-16 is no rune
 func unquote(s string, bytes bool) (string, error) {
 	s = lineEnds.Replace(s)
 	raw := s[0] == 'r' || s[0] == 'R'
@@ -78,7 +85,9 @@ func unquote(s string, bytes bool) (string, error) {
 // escapes are the runes that a letter behind a backslash means; every other single rune means itself.
 var escapes = map[byte]byte{'a': '\a', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t', 'v': '\v'}
 
-// unescape appends what stands behind a backslash to b, and returns the rest of s. The lexer has seen that the digits are there.
+// unescape appends what stands behind a backslash to b, and returns the rest of s. The lexer has seen that the digits are there; they
+// are counted again all the same, as the function does not know where its text is from. Like unescapeChar in unescape.go it says only
+// of runes out of range that they are, and of the rest that the string cannot be read.
 func unescape(b []byte, s string, bytes bool) ([]byte, string, error) {
 	from, digits, base := 1, 0, 16
 	switch c := s[0]; c {

@@ -11,7 +11,18 @@ const Accumulator = "@result"
 // oldAccumulator was its name once; no variable of a macro may have it either.
 const oldAccumulator = "__result__"
 
-// Macro is a call that becomes another expression while it is read.
+// The idea: the language has no loops and no functions with names of their own for values. What looks like one, items.all(i, i > 0),
+// is a macro: while the tree is built, the call is taken out, and a fold put in its place, which is all that checker and evaluator
+// know. So arguments of a macro are not evaluated before: i is no variable outside, and the macro decides where its argument goes.
+//
+// Inner calls are expanded first, since arguments are built before the call that has them: a macro sees what its arguments became.
+// has(has(a.b).c) is sound for that reason, as the inner one is a selection by then.
+//
+// Nodes of an expansion are at the place of the call's parenthesis, so an error in one of them points at the macro. Upstream is
+// parser/macro.go with the helper of parser/helper.go, where each New… takes the next ID.
+
+// Macro is a call that becomes another expression while it is read. A call is one of the macro if name, receiver and number of
+// arguments fit; if any of them does not, it is a call as any other, and the checker says that there is no such function.
 type Macro struct {
 	Name   string
 	Member bool // it is called on a receiver
@@ -110,14 +121,16 @@ func (x *Expander) Fold(c Comprehension) *Expr {
 	return e
 }
 
-// Fault returns what is wrong with an argument or an operand of the call, at its place.
+// Fault returns what is wrong with an argument or an operand of the call, at its place: of a selection that is its point, of a call its
+// parenthesis. Reading goes on with a hole instead of the call, so that all faults of a text are told at once.
 func (x *Expander) Fault(e *Expr, message string) *Fault {
 	line, column := x.b.place(x.b.offsets[e.ID])
 	return &Fault{line, column, message}
 }
 
 // Variable returns the name that an argument is: that of a variable of the expansion. An argument that is something else is a
-// fault with the given message, and so is the name of the accumulator.
+// fault with the given message, since macros word it differently, and so is the name of the accumulator, which has always the same
+// message: such a variable would hide what the fold collects (makeQuantifier, MakeMap and MakeFilter in macro.go).
 func (x *Expander) Variable(e *Expr, message string) (string, *Fault) {
 	if e.Kind != Ident {
 		return "", x.Fault(e, message)

@@ -48,7 +48,16 @@ const (
 	formNull
 )
 
-// node is a piece of text that a rule of the grammar matched. Tokens are indices; 0 is none.
+// node is a piece of text that a rule of the grammar matched. Tokens are indices; 0 is none. For x[0].f(y) ? -1 : z:
+//
+//	expr, op ?          three children: the condition, and what it chooses from
+//	  member call       id f, op its parenthesis; children: what it is called on, and the list of arguments
+//	    index           op its bracket; children: x and 0
+//	    list            child: y
+//	  int               id 1, dot its minus
+//	  ident             id z
+//
+// Children are linked, as most nodes have none or two, and slices would take more memory than the nodes.
 type node struct {
 	form  form
 	start int32 // the first token

@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// sizeLimit is how many runes an expression may have.
+// sizeLimit is how many runes an expression may have: cel-go's expressionSizeCodePointLimit. Longer ones are not looked at at all.
 const sizeLimit = 100_000
 
 // Options say what an expression may be.
@@ -17,7 +17,9 @@ type Options struct {
 	Optionals bool
 }
 
-// Parse reads an expression. The error is *Faults.
+// Parse reads an expression. The error is *Faults, and the AST nil then: a tree with holes is for nobody. It may be called concurrently,
+// also with the same Options, of which it keeps nothing. A sound text is read once, a faulty one twice, the second time slowly:
+// expressions are checked when they are written and are sound ever after.
 func Parse(text string, o Options) (*AST, error) {
 	if n := len(text); n > sizeLimit {
 		// It has that many bytes. What counts is the runes.

@@ -10,7 +10,28 @@ import "slices"
 //	primary at a.b.c{    follows an identifier, a call and a message. The second is dropped at the point, the first at the brace
 //	unary at -1          follows a signed number and the negation of a number, which end in the same place: the first is taken
 //
+// The first of these step by step, for a.b{ with the alternatives of primary:
+//
+//	       1 Ident                        2 Call          6 Message                    the others
+//	a      at the end, behind any use     before (        before . or {                dropped: they begin otherwise
+//	.      in member: before a name or ?  dropped         before a name
+//	b      before . [ ( an operator …     -               before . or {
+//	{      dropped: behind a member no                    in the braces                only 6 is left: it is taken
+//	       brace can come
+//
+// With a.b and the end of the text, it is 6 that is dropped. No caller was needed, for wherever an expression stands, it has no brace
+// behind it. The second is one for which they are: both ways come to the same places, which is a conflict; with the real callers
+// they still do, so the text has two readings, and the first alternative is the one that counts.
+//
+// If no alternative goes on with a token, one that could have ended before it is taken: what follows it will say what is wrong, as
+// "extraneous input 'b'" for a b. If there is none, that is "no viable alternative at input", with all that was looked at: a.( says
+// '.(', as the second token is the one that does not fit.
+//
 // ANTLR also merges the stacks of places that it reaches in several ways. In this grammar there are none: TestStacks looks.
+//
+// Upstream is parser_atn_simulator.go: predict is AdaptivePredict, run execATN, step and reach computeTargetState and computeReachSet,
+// close and follow closureWork, filter applyPrecedenceFilter, none
+// GetAltThatFinishedDecisionEntryRule, loopsOutside canDropLoopEntryEdgeInLeftRecursiveRule; the conflicts are of prediction_mode.go.
 
 // stack are the states to return to, one on another. Equal stacks are one pointer.
 type stack struct {
@@ -33,7 +54,8 @@ func (x *predictor) push(s *state, below *stack) *stack {
 	return found
 }
 
-// config is a place that following an alternative has come to.
+// config is a place that following an alternative has come to: a state, by which alternative, and where to go on when the rule of the
+// state ends. Two that differ in nothing else but how they came there are one.
 type config struct {
 	state *state
 	alt   int
@@ -89,7 +111,8 @@ func newPredictor(p *thorough, full bool) *predictor {
 	return &predictor{p: p, full: full, empty: &stack{}, starts: map[startKey]*step{}, known: map[string]*step{}, nowhere: &step{}}
 }
 
-// predict returns the number of the alternative to take at a decision, from 1; 0 with p.failed set if none fits.
+// predict returns the number of the alternative to take at a decision, from 1; 0 with p.failed set if none fits. It looks at tokens and
+// takes none. What was found without callers is kept for the text, as the same decision is taken at every token of an expression.
 func (p *thorough) predict(at *state) int {
 	start := p.pos
 	defer func() { p.pos = start }()
@@ -102,7 +125,8 @@ func (p *thorough) predict(at *state) int {
 	return alt
 }
 
-// run predicts without callers. A conflict says that they are needed.
+// run predicts without callers. A conflict says that they are needed. As steps are kept, a token is one look into a table when the
+// prediction has come this way before.
 func (x *predictor) run(start int) (alt int, conflict bool) {
 	for now := x.start(); !x.p.stopped; {
 		t := x.p.peek()
@@ -123,7 +147,8 @@ func (x *predictor) run(start int) (alt int, conflict bool) {
 	return 0, false
 }
 
-// again predicts with the callers.
+// again predicts with the callers, from the beginning, as places that only another caller leads to have to be left out. Nothing of it is
+// kept: the callers are others the next time.
 func (x *predictor) again(start int) int {
 	for now := x.begin(x.callers(x.p.frame)); !x.p.stopped; {
 		t := x.p.peek()
@@ -234,7 +259,8 @@ func filter(c configs) (out configs) {
 	return out
 }
 
-// reach returns the places behind a token.
+// reach returns the places behind a token: the edges that have it are followed, and then all that costs nothing, up to where a token is
+// needed again. What has come to the end of the text waits there, since there may be nothing else that fits.
 func (x *predictor) reach(c configs, t kind) (out configs) {
 	var moved, stopped configs
 	for _, f := range c {
@@ -346,8 +372,9 @@ func (c configs) shared(f config, anyStack bool) bool {
 	})
 }
 
-// conflict says that looking further will not help as long as the callers are unknown: some alternatives have come to the same
-// place, and there is no state that only one of them has come to; or all are at ends of rules.
+// conflict says that looking further will not help as long as the callers are unknown. It gives up early, as trying with callers costs
+// little and going on may cost all of the text. It is one if some alternatives have come to the same place, and there is no state that
+// only one of them has come to; or if all are at ends of rules.
 func (c configs) conflict() bool {
 	if !slices.ContainsFunc(c, func(f config) bool { return f.state.kind != stateStop }) {
 		return true

@@ -14,10 +14,19 @@ package syntax
 // So a*b in a+a*b is read by a function further down, and becomes a part of the sum. Levels that a text does not use leave no node.
 // One or two tokens tell which way to go, but for a.b.c, which may be the name of a message: there the brace at its end tells.
 //
+// For a - b * c < d the functions call each other like this; what is not named passes on what the one below it returns:
+//
+//	relation(1)       calc(0), then a < is here: relation(2) reads d, which may have no comparison of its own
+//	  calc(0)         a, then a minus, of precedence 1: calc(2) reads its right side
+//	    calc(2)       b, then a times, of precedence 2, which is enough: calc(3) reads c; then < is no operator of sums and products
+//
+// so that (a - (b * c)) < d comes out. With a plus in place of the times, calc(2) would leave it to calc(0): (a - b) + c.
+//
 // Nothing is reported here. Once anything does not fit, all functions see only the end of the text, return, and the thorough parser
 // begins anew: texts with faults are rare, and it is slower by far.
 
-// depthLimit is how deep expressions may be nested in each other.
+// depthLimit is how deep expressions may be nested in each other: cel-go's maxRecursionDepth. It bounds the stack of everyone who walks a
+// tree, here and behind the parser. Upstream counts each rule for itself (recursionListener), and so do both parsers.
 const depthLimit = 250
 
 // quick is the parser of texts without faults.
@@ -80,7 +89,8 @@ func (q *quick) take() int32 {
 	return int32(q.pos - 1)
 }
 
-// want takes a token of a kind, or fails.
+// want takes a token of a kind, or fails. Failing is for good: everything that is called behind it sees the end of the text, so that no
+// caller has to ask.
 func (q *quick) want(k kind) int32 {
 	if q.peek(0) != k {
 		q.fail = true
@@ -290,7 +300,8 @@ func (q *quick) primary() *node {
 	}
 }
 
-// named reads a name, a call, or a message: a.b.c{}.
+// named reads a name, a call, or a message: a.b.c{}. A point in front, .a, means a name that is looked up from the outside, past the
+// variables of macros.
 func (q *quick) named(start int32) *node {
 	n := q.node(formIdent, start)
 	n.dot = q.maybe(dot)
@@ -314,7 +325,8 @@ func (q *quick) named(start int32) *node {
 	return n
 }
 
-// braced reads a list up to its end, before which a comma may stand.
+// braced reads a list up to its end, before which a comma may stand, even where there is no item: [,] and {,} are empty. Arguments of
+// calls are no such list: f(a,) is a fault.
 func (q *quick) braced(n *node, f form, closing kind) *node {
 	if q.peek(0) != comma {
 		n.add(q.list(f, closing))

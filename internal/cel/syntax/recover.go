@@ -18,6 +18,26 @@ import (
 //	no viable alternative   the same, where a rule has several alternatives, and none of them goes on with the token
 //
 // Once something was reported, nothing is until a token fits again, so that a fault is not told twice.
+//
+// An example, which TestWorkedExample has: somebody forgot two commas. A list is '[' ( listInit )? ( ',' )? ']', and what is in it
+// optExpr ( ',' optExpr )*:
+//
+//	[a b, c d]
+//	   |      a was read, now b. Behind a name every rule may end: sync lets them, and predict finds that none of their loops goes on
+//	          with b, not even that of listInit. So reading is back in primary, at ( ',' )?
+//	   |      sync: neither a comma nor a bracket is b, and this rule may not end. Without b there would be a comma: drop drops it
+//	          and says "1:4 extraneous input 'b' expecting {']', ','}"
+//	    |     the comma is taken. It was meant to stand between items, but here it is the one that may end a list
+//	      |   c instead of ']'. Without c there would be d, so drop does not help. A bracket put before c does not either: c cannot
+//	          stand behind a list. The rule fails with "1:7 mismatched input 'c' expecting ']'"
+//	         | recover skips c, d and the bracket: what may stand behind the rules that are being read is a point, an operator, or the
+//	          end of the text, which is here. Nothing more is said, as the end fits
+//
+// Where no decision comes first, match does the same by itself: (a b) says "extraneous input 'b' expecting ')'". At the end of (a it makes
+// up the parenthesis, "missing ')' at '<EOF>'"; at that of [a it does not get to, as sync fails before and makes up nothing.
+//
+// Upstream is DefaultErrorStrategy of error_strategy.go (Sync, RecoverInline, SingleTokenDeletion, SingleTokenInsertion, Recover), with
+// cel-go's limits around it: recoveryLimitErrorStrategy and lookaheadConsumer of parser.go.
 
 const (
 	// faultyLimit is how many syntax errors are reported before reading ends.
@@ -46,7 +66,7 @@ type failure struct {
 	at      int // the token that does not fit
 }
 
-// frame is a rule that is being read.
+// frame is a rule that is being read (ParserRuleContext of ANTLR).
 type frame struct {
 	rule     rule
 	parent   *frame
@@ -129,7 +149,7 @@ func (p *thorough) lex() {
 	}
 }
 
-// fetch reports the bad pieces before a token that is looked at for the first time.
+// fetch reports the bad pieces before a token that is looked at for the first time, as upstream's lexer runs only as far as that.
 func (p *thorough) fetch(i int) {
 	for p.fetched = max(p.fetched, min(i, p.last)); p.badsSeen < len(p.bads) && !p.stopped; p.badsSeen++ {
 		b := p.bads[p.badsSeen]
@@ -176,7 +196,7 @@ func (p *thorough) stop(message string) {
 	}
 }
 
-// report reports a syntax error.
+// report reports a syntax error (SyntaxError and tooManyErrors in parser.go).
 func (p *thorough) report(offset int32, message string) {
 	if p.stopped {
 		return
@@ -192,7 +212,7 @@ func (p *thorough) report(offset int32, message string) {
 // fail notes why the rule that is being read ends.
 func (p *thorough) fail(what problem, start, at int) { p.failed = failure{what, p.state, start, at} }
 
-// read reads a rule, whatever comes.
+// read reads a rule, whatever comes, and returns its node, in which parts are missing if the rule failed.
 func (p *thorough) read(r rule, level int8) *node {
 	f := &frame{rule: r, parent: p.frame, invoking: p.state, node: &node{start: int32(p.pos)}}
 	p.frame = f
@@ -235,7 +255,7 @@ func (f *frame) adopt() {
 	}
 }
 
-// element reads an element, and returns false if the rule ends here since something failed.
+// element reads an element, and returns false if the rule ends here since something failed. Messages and recovery go by the state.
 func (p *thorough) element(e *element) bool {
 	switch e.act {
 	case sequence:
@@ -285,7 +305,7 @@ func (p *thorough) grow(f form) {
 	p.depth[p.frame.rule]++
 }
 
-// choice reads the alternative that fits.
+// choice reads the alternative that fits. Of a plain one a message shows the token here, of others all that was looked at.
 func (p *thorough) choice(e *element) bool {
 	if !e.plain {
 		i := p.predict(e.state)
@@ -300,7 +320,7 @@ func (p *thorough) choice(e *element) bool {
 	return false
 }
 
-// turns reads an option or a loop.
+// turns reads an option or a loop. Behind each turn it syncs again, at the state at which the loop goes back.
 func (p *thorough) turns(e *element) bool {
 	at := e.state
 	for first := true; ; first = false {
@@ -413,7 +433,7 @@ func (p *thorough) attempt() bool {
 // unlimited ends a recovery.
 func (p *thorough) unlimited() { p.skips = -1 }
 
-// drop drops the token here if the one behind it is expected, and returns the index of that one, which is not taken.
+// drop drops the token here if the one behind it is expected, and returns that one's index; it is not taken (SingleTokenDeletion).
 func (p *thorough) drop() int {
 	expected := p.expected()
 	if !expected.has(p.look(1)) {
@@ -427,7 +447,7 @@ func (p *thorough) drop() int {
 	return p.pos
 }
 
-// missing makes up the token that is expected first.
+// missing makes up the token that is expected first: an empty one (SingleTokenInsertion, ReportMissingToken, GetMissingSymbol).
 func (p *thorough) missing() int32 {
 	expected := p.expected()
 	at := p.tokens[p.pos].start
@@ -498,7 +518,8 @@ func (p *thorough) expectedIn(s *state) set {
 	return all
 }
 
-// following returns the tokens that may come behind any of the rules that are being read.
+// following returns the tokens that may come behind any of the rules that are being read (GetErrorRecoverySet): within the list of
+// f([a]) a bracket as well as a parenthesis, so skipping ends at whichever comes first, and the rule that it belongs to goes on.
 func (p *thorough) following() (all set) {
 	for f := p.frame; f.parent != nil; f = f.parent {
 		all |= f.invoking.edges[0].to.first

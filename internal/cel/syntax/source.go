@@ -2,7 +2,8 @@ package syntax
 
 import "slices"
 
-// Source is the text of an expression with the places of its lines. It is immutable.
+// Source is the text of an expression with the places of its lines. It is immutable. It is kept in runes, for everything that has a place
+// counts in them: offsets of tokens, of nodes, and columns. Bytes that are no UTF-8 are a replacement rune each.
 type Source struct {
 	text  []rune
 	lines []int32 // the offset behind each line feed

@@ -1,6 +1,19 @@
 package syntax
 
-// Standard are the macros that every environment has. It is not changed.
+// The idea: every question about items is one fold. It differs in what the accumulator begins as, in what becomes of it for an item p,
+// in when to stop, and in what is made of it at the end:
+//
+//	macro         begins   while              becomes                    result     with no items   an item that is an error
+//	all           true     it may be true     it && p                    it         true            false if another is false
+//	exists        false    it may be false    it || p                    it         false           true if another is true
+//	exists_one    0        always             p ? it + 1 : it            it == 1    false           that error
+//	map           []       always             it + [f], if p             it         []              that error
+//	filter        []       always             p ? it + [item] : it       it         []              that error
+//
+// The two that stop ask @not_strictly_false, which is true of an error: an error must not end all(), for a later false outweighs it,
+// as && does. exists_one and the lists cannot stop, since the last item may change what they say.
+
+// Standard are the macros that every environment has. It is not changed. Upstream has them as AllMacros in parser/macro.go.
 var Standard = []Macro{
 	{"has", false, 1, expandHas},
 	{"all", true, 2, quantifier(FillAll)},
@@ -11,7 +24,8 @@ var Standard = []Macro{
 	{"filter", true, 2, expandFilter},
 }
 
-// expandHas makes has(a.b) the test whether a has b, which may be missing.
+// expandHas makes has(a.b) the test whether a has b, which may be missing. It looks at the last point alone: of has(a.b.c) an a that has
+// no b is an error when it runs. An index is refused, as 'k' in a says it (MakeHas).
 func expandHas(x *Expander, _ *Expr, args []*Expr) (*Expr, *Fault) {
 	if args[0].Kind != Select {
 		return nil, x.Fault(args[0], "invalid argument to has() macro")
@@ -58,7 +72,8 @@ func FillExistsOne(x *Expander, c *Comprehension, predicate *Expr) {
 	c.Result = x.Call("_==_", x.Accumulator(), x.Literal(int64(1)))
 }
 
-// expandMap collects the values of the last argument, of those items for which the second of three is true.
+// expandMap collects the values of the last argument, of those items for which the second of three is true. Each item makes a list
+// that is added: the evaluator appends in place, as nobody else has the accumulator, and so does not take the square of the items.
 func expandMap(x *Expander, operand *Expr, args []*Expr) (*Expr, *Fault) {
 	v, fault := x.Variable(args[0], "argument is not an identifier")
 	if fault != nil {
@@ -73,7 +88,8 @@ func expandMap(x *Expander, operand *Expr, args []*Expr) (*Expr, *Fault) {
 	return x.Fold(c), nil
 }
 
-// expandFilter collects the items for which the second argument is true.
+// expandFilter collects the items for which the second argument is true. What is collected is the variable, the very node that was the
+// first argument: it is used once, so it need not be copied.
 func expandFilter(x *Expander, operand *Expr, args []*Expr) (*Expr, *Fault) {
 	v, fault := x.Variable(args[0], "argument is not an identifier")
 	if fault != nil {
