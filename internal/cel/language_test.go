@@ -148,7 +148,7 @@ func TestLanguage(t *testing.T) {
 
 // TestEstimatesHold evaluates the lessons once more, with what an estimate says: no value costs more than that, nor less, unless an
 // error ends it. The lessons on places of a schema are left out: by the estimate what has neither a length nor a bound there is compared
-// for nothing, and a step from an optional is for nothing, too. Upstream is as wrong.
+// for nothing, and a step from an optional is for nothing, too.
 func TestEstimatesHold(t *testing.T) {
 	env := everything()
 	vars := []cel.Value{cel.Of(selfTree(), selfType())}

@@ -234,6 +234,8 @@ var timeLessons = []lesson{
 		{"timestamp('2024-01-01T00:30:00Z').getHours('')", "0 for 1"},
 		{"timestamp('2024-01-01T00:30:00Z').getHours('No/Where')", "error: unknown time zone No/Where for 1"},
 		{"timestamp('2024-01-01T00:30:00Z').getHours('+a:00')", `error: strconv.Atoi: parsing "+a": invalid syntax for 1`},
+		{"timestamp('2024-01-01T00:30:00Z').getHours('+01:60')", "2 for 1"},
+		{"timestamp('2024-01-01T00:30:00Z').getHours('+01:-5')", "1 for 1"},
 		{"timestamp('2024-01-01T00:30:00Z').getHours('+01:b')", `error: strconv.Atoi: parsing "b": invalid syntax for 1`},
 	}},
 	{"a duration is asked for all of it in a unit, but for its milliseconds", [][2]string{

@@ -28,9 +28,9 @@ const longestZone = 100
 // maxZones is how many names are kept; there are about 600.
 const maxZones = 1024
 
-// in returns a timestamp in a zone, which is a name of the IANA data or an offset from UTC: hours, colon, minutes. (timeZone
-// in common/types/timestamp.go.) What has a colon is an offset, whose sign may be left out. The errors are those of Go's
-// packages, as upstream's are.
+// in returns a timestamp in a zone, which is a name of the IANA data or an offset from UTC: hours, colon, minutes. (inTimeZone
+// in common/stdlib/standard.go, which kube-apiserver's DefaultUTCTimeZone chooses; it bounds neither part, unlike timeZone in
+// common/types.) What has a colon is an offset, whose sign may be left out. The errors are those of Go's packages, as upstream's are.
 func (z *zones) in(t time.Time, name string) (time.Time, error) {
 	// No name of a zone has a colon.
 	colon := strings.IndexByte(name, ':')
