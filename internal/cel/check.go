@@ -314,6 +314,7 @@ func (c *checker) fieldOf(id int32, message *Type, name string) *Type {
 func (c *checker) list(e *syntax.Expr) {
 	var items *Type
 	optional := e.Optional // those that are still to come
+	// optional has the indices of optional items, in order, so that its first is the next one.
 	for i, item := range e.Args {
 		c.check(item)
 		t := c.types[item.ID]

@@ -55,6 +55,7 @@ type sizes struct {
 }
 
 // itemSizes are the sizes of the keys, or indices, and of the values of a list or a map.
+// Of what + or a ternary made they are those of both sides.
 type itemSizes struct {
 	kind       Kind
 	key, value Range
@@ -415,6 +416,8 @@ type node struct {
 
 // node returns x as an argument.
 func (e *estimator) node(x *syntax.Expr) *node {
+	// Size and path are those of now: a library that keeps the node sees what was known when the call was
+	// estimated.
 	return &node{e, x, e.checked.Types[x.ID], e.path(x), e.size(x)}
 }
 

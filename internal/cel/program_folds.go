@@ -153,6 +153,7 @@ func (x *fold) run(f *frame) Value {
 	if f.halted != nil {
 		return Fail(f.halted)
 	}
+	// The result may be the accumulator itself, which nobody adds to from now on.
 	return closed(x.result(f))
 }
 
@@ -169,6 +170,7 @@ func (x *fold) list(f *frame, over Value) {
 		}
 		return
 	}
+	// Lists of all other forms, ropes among them, in one walk.
 	items := over.cursor()
 	for i, n := 0, over.Len(); i < n; i++ {
 		item := items.next()

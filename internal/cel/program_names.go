@@ -255,6 +255,7 @@ func (f *frame) read(tree any, t *Type) Value {
 		if t.Kind == String {
 			return Value{kind: String, ref: tree}
 		}
+		// Short ones are read so fast that counting them would be the larger part.
 		if len(x) >= much && (t.Kind == Bytes || t.Kind == Duration || t.Kind == Timestamp) {
 			f.steps -= int64(len(x) / 4)
 		}
@@ -318,6 +319,7 @@ func (a *attribute) resolve() runner {
 			return no(f)
 		}
 	}
+	// From here on the attribute is what it is: a step that is added later is not seen by this closure.
 	root, steps, hidden := a.root, a.steps, a.hidden
 	if len(steps) == 0 {
 		return root

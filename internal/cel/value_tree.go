@@ -133,6 +133,7 @@ func untyped(tree any) Value {
 	case interface{ Expand() any }:
 		return untyped(x.Expand())
 	}
+	// Go code has put something in that no codec makes; upstream's adapter says so in these words.
 	return Failf("unsupported conversion to ref.Val: (%T)%v", tree, tree)
 }
 
@@ -241,6 +242,8 @@ func wordyDuration(s string) (time.Duration, error) {
 	}
 	var sum time.Duration
 	found := false
+	// Words between the numbers are skipped, so that "3 days and 4 hours" is read; one number with a unit is
+	// enough.
 	for _, word := range durationWord.FindAllStringSubmatch(s, -1) {
 		n, err := strconv.Atoi(word[2])
 		if err != nil {
@@ -334,6 +337,7 @@ func (v Value) tree(left *int) (any, error) {
 	case List, Map:
 		switch ref := v.ref.(type) {
 		case []any, map[string]any:
+			// The tree is returned as it is, but what it weighs counts: the whole may be copied or written later.
 			weigh(ref, left)
 			return ref, take(left, 0)
 		}
