@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"syscall"
@@ -77,14 +78,15 @@ func BenchmarkRules(b *testing.B) {
 		b.Run(k[0], func(b *testing.B) {
 			var with, without float64
 			for b.Loop() {
-				// In turns: who comes second pays for what the first has left to be collected.
+				// By lot: in turns, collections of garbage fall into step with one of the two.
 				n++
-				if n%2 == 0 {
-					without += create(b, "plains", "Plain", fmt.Sprint("g-", n, "-"))
-				}
-				with += create(b, k[0], k[1], fmt.Sprint("g-", n, "-"))
-				if n%2 == 1 {
-					without += create(b, "plains", "Plain", fmt.Sprint("g-", n, "-"))
+				names := fmt.Sprint("g-", n, "-")
+				if rand.IntN(2) == 0 {
+					without += create(b, "plains", "Plain", names)
+					with += create(b, k[0], k[1], names)
+				} else {
+					with += create(b, k[0], k[1], names)
+					without += create(b, "plains", "Plain", names)
 				}
 			}
 			b.ReportMetric(with/without, "with/without")
